@@ -1,12 +1,13 @@
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
-/// Runs the doctest cases. Those of the suite "long" run with --long alone.
+/// Runs the doctest cases. Those of the suite "long" run only with --long, or with TORSION_LONG in the environment.
 int main(int argc, char** argv) {
-    bool runLong = false;
+    bool runLong = std::getenv("TORSION_LONG") != nullptr;
     std::vector<const char*> args;
     for (int i = 0; i < argc; ++i) {
         if (std::strcmp(argv[i], "--long") == 0)

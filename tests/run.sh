@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Builds Torsion and runs its tests. The last lines are "K skipped: names" and "N passed, N failed", where N counts the
+# cases of the test program and every other test as one.
+#
+#   tests/run.sh [--long] [--suite NAME]... [--build DIRECTORY] [-D...]...
+#
+#   --long             the cases and programs that take longer, too
+#   --suite NAME       these suites of Meson alone: core, tree, install, examples, interop …
+#   --build DIRECTORY  where to build, relative to the tree's root (build)
+#   -D...              options for Meson
+#
+# TORSION_REQUIRE=peers,clang makes a skip for want of peers or of clang a failure.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+dir=build
+options="-Dtests=enabled -Dexamples=enabled"
+suites=()
+long=()
+while [ $# -gt 0 ]; do
+    case "$1" in
+    --long) long=(--long) ;;
+    --suite) suites+=(--suite "$2") && shift ;;
+    --build) dir=$2 && shift ;;
+    -D*) options+=" $1" ;;
+    *)
+        sed -n '2,/^set/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+        exit 2
+        ;;
+    esac
+    shift
+done
+
+"$root/subprojects/install-deps.sh"
+"$root/subprojects/install-deps.sh" --tests || echo "run.sh: the tests that need these will be skipped" >&2
+"$root/subprojects/build.sh" "$dir" "$options" all
+[ ${#long[@]} -eq 0 ] || export TORSION_LONG=1
+
+cd "$root"
+echo "run.sh: testing" >&2
+rm -f "$dir/meson-logs/testlog.json"
+meson test -C "$dir" --no-rebuild "${suites[@]}" >"$dir/tests.log" 2>&1 </dev/null || true
+python3 tests/summary.py "$dir/meson-logs/testlog.json"

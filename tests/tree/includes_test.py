@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""Includes go down, or sideways inside of a room; third parties are seen where they belong alone."""
+
+import tree
+
+# A room and the rooms that it may include. "contract" is what lies in reactor/ itself.
+ROOMS = {
+    "contract": set(),
+    "core": {"contract"},
+    "libuv": {"contract", "core"},
+    "testing": {"contract", "core"},
+    "simulated": {"contract", "core"},
+    "tls": {"contract", "core"},
+    "embedding": {"contract", "core", "libuv"},
+    "protocols": {"contract"},
+}
+SEE_LIBUV = {"libuv", "embedding"}
+THIRD_PARTIES = ("spdlog/", "doctest/", "CLI/", "benchmark/", "openssl/", "boost/", "asio/", "asio.hpp")
+
+
+def room_of(path):
+    parts = path.split("/")
+    if parts[0] == "protocols":
+        return "protocols"
+    return "contract" if len(parts) == 2 or parts[1] == "detail" else parts[1]
+
+
+def problems_of(path):
+    room = room_of(path)
+    if room not in ROOMS:
+        yield f"{path}: the room {room} is not known to {__file__}"
+        return
+    for name in tree.includes(path):
+        if name.startswith(("reactor/", "protocols/")):
+            other = room_of(name)
+            if other != room and other not in ROOMS[room]:
+                yield f"{path}: {room} must not include {name} ({other})"
+            elif not (tree.ROOT / name).is_file():
+                yield f"{path}: {name} is not there"
+        elif name == "uv.h" or name.startswith("uv/"):
+            if room not in SEE_LIBUV or path.endswith(".hpp") and "/detail/" not in path:
+                yield f"{path}: <{name}> belongs into the sources of {' and '.join(sorted(SEE_LIBUV))}"
+        elif name.startswith("fmt/"):
+            yield f"{path}: <{name}> is <spdlog/fmt/…> here"
+        elif name.startswith(THIRD_PARTIES):
+            in_source = path.endswith(".cpp") and name.startswith("spdlog/")
+            if not in_source and path != "reactor/log.hpp":
+                yield f"{path}: <{name}> is a third party's"
+        elif (tree.ROOT / path).parent.joinpath(name).is_file():
+            yield f"{path}: write <reactor/…> or <protocols/…> for {name}"
+
+
+paths = tree.files("reactor", ".hpp", ".cpp") + tree.files("protocols", ".hpp", ".cpp")
+tree.finish([problem for path in paths for problem in problems_of(path)])
