@@ -5,7 +5,7 @@
 #   tests/run.sh [--long] [--suite NAME]... [--build DIRECTORY] [-D...]...
 #
 #   --long             the cases and programs that take longer, too
-#   --suite NAME       these suites of Meson alone: core, tree, install, examples, interop …
+#   --suite NAME       this suite of Meson alone: core, tree, install …; may be repeated
 #   --build DIRECTORY  where to build, relative to the tree's root (build)
 #   -D...              options for Meson
 #
@@ -20,11 +20,11 @@ long=()
 while [ $# -gt 0 ]; do
     case "$1" in
     --long) long=(--long) ;;
-    --suite) suites+=(--suite "$2") && shift ;;
-    --build) dir=$2 && shift ;;
+    --suite) suites+=(--suite "${2:?}") && shift ;;
+    --build) dir=${2:?} && shift ;;
     -D*) options+=" $1" ;;
     *)
-        sed -n '2,/^set/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+        sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2
         exit 2
         ;;
     esac
@@ -39,5 +39,7 @@ done
 cd "$root"
 echo "run.sh: testing" >&2
 rm -f "$dir/meson-logs/testlog.json"
-meson test -C "$dir" --no-rebuild "${suites[@]}" >"$dir/tests.log" 2>&1 </dev/null || true
+# A sanitizer takes its time.
+slow=$([[ $options == *b_sanitize* ]] && echo 4 || echo 1)
+meson test -C "$dir" --no-rebuild --timeout-multiplier "$slow" "${suites[@]}" >"$dir/tests.log" 2>&1 </dev/null || true
 python3 tests/summary.py "$dir/meson-logs/testlog.json"

@@ -9,7 +9,7 @@ counted one by one, any other test is counted as one. Prints the output of what 
 
 and exits with 1 when something failed or when nothing ran. A test case says that it skips with a line
 
-    [skip] KIND: NAME: REASON
+    [skip] KIND: NAME (REASON)
 
 and a program by exiting with 77 after such a line. When the environment's TORSION_REQUIRE names the kind, that is a
 failure.
@@ -21,7 +21,7 @@ import re
 import sys
 
 DOCTEST = re.compile(r"^\[doctest\] test cases: *(\d+) *\| *(\d+) passed *\| *(\d+) failed", re.M)
-SKIP = re.compile(r"^\[skip\] ([^:\n]+): ([^:\n]+)(?:: (.*))?$", re.M)
+SKIP = re.compile(r"^\[skip\] (\w+): (.+?)(?: \([^()\n]*\))?$", re.M)
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 LONGEST_OUTPUT = 300  # lines
 
@@ -42,8 +42,8 @@ def count(test, totals):
     name = test["name"]
     output = COLOUR.sub("", test.get("stdout", "") + test.get("stderr", ""))
     skips = SKIP.findall(output)
-    refused = [f"{what} (skipped, but {kind} is required)" for kind, what, _ in skips if kind in required_kinds()]
-    skipped = [what for kind, what, _ in skips if kind not in required_kinds()]
+    refused = [f"{what} (skipped, but {kind} is required)" for kind, what in skips if kind in required_kinds()]
+    skipped = [what for kind, what in skips if kind not in required_kinds()]
     totals.skipped += skipped
     cases = DOCTEST.findall(output)
     if cases:

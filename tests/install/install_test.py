@@ -53,7 +53,7 @@ def through_pkgconfig(build, scratch, compiler):
 
 def through_cmake(build, scratch, compiler):
     if not shutil.which("cmake"):
-        print("[skip] peers: install through CMake: there is no cmake")
+        print("[skip] tools: install cmake (there is no cmake)")
         sys.exit(77)
     prefix, _ = install(build, scratch)
     out = scratch / "cmake"
