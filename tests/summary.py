@@ -22,7 +22,8 @@ import sys
 
 DOCTEST = re.compile(r"^\[doctest\] test cases: *(\d+) *\| *(\d+) passed *\| *(\d+) failed", re.M)
 SKIP = re.compile(r"^\[skip\] (\w+): (.+?)(?: \([^()\n]*\))?$", re.M)
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+CASE = re.compile(r"^TEST CASE:  (.*)$", re.M)
+ESCAPES = re.compile(r"\x1b\[[0-9;]*[mK]")
 LONGEST_OUTPUT = 300  # lines
 
 
@@ -37,10 +38,29 @@ def required_kinds():
     return {kind for kind in os.environ.get("TORSION_REQUIRE", "").split(",") if kind}
 
 
+def output_of(test):
+    return ESCAPES.sub("", test.get("stdout", "") + test.get("stderr", ""))
+
+
+def name_of(test):
+    """Without Meson's project and suites."""
+    return test["name"].split(" / ")[-1]
+
+
+def failed_cases(output, failed):
+    """The names of the cases that failed, as far as doctest's output tells; always as many as it counted."""
+    names = []
+    for block in re.split(r"^={60,}$", output, flags=re.M):
+        title = CASE.search(block)
+        if title and "ERROR" in block and title.group(1) not in names:
+            names.append(title.group(1))
+    return (names + ["a case"] * failed)[:failed]
+
+
 def count(test, totals):
     """Adds one test program to the totals. Returns whether it failed."""
-    name = test["name"]
-    output = COLOUR.sub("", test.get("stdout", "") + test.get("stderr", ""))
+    name = name_of(test)
+    output = output_of(test)
     skips = SKIP.findall(output)
     refused = [f"{what} (skipped, but {kind} is required)" for kind, what in skips if kind in required_kinds()]
     skipped = [what for kind, what in skips if kind not in required_kinds()]
@@ -50,7 +70,7 @@ def count(test, totals):
         ran, passed, failed = (sum(int(row[i]) for row in cases) for i in range(3))
         # A case that skips passes in doctest's eyes, and did nothing.
         totals.passed += max(0, passed - len(skips))
-        totals.failed += [f"{name}: a case"] * failed
+        totals.failed += [f"{name}: {case}" for case in failed_cases(output, failed)]
         if failed == 0 and test["result"] != "OK":
             totals.failed.append(f"{name}: {test['result']} after its cases")
     elif test["result"] == "SKIP":
@@ -65,8 +85,8 @@ def count(test, totals):
 
 
 def report(test):
-    lines = COLOUR.sub("", test.get("stdout", "") + test.get("stderr", "")).splitlines()
-    print(f"=== {test['name']}: {test['result']}, exit status {test.get('returncode')}, {test['duration']:.1f} s")
+    lines = output_of(test).splitlines()
+    print(f"=== {name_of(test)}: {test['result']}, exit status {test.get('returncode')}, {test['duration']:.1f} s")
     if len(lines) > LONGEST_OUTPUT:
         print(f"... {len(lines) - LONGEST_OUTPUT} lines left out")
     print("\n".join(lines[-LONGEST_OUTPUT:]))

@@ -26,7 +26,7 @@ def command_of(build):
             for word in words:
                 if word in WITH_VALUE:
                     next(words)
-                elif word not in ("-MD", "-DNDEBUG") and not word.startswith("-O"):
+                elif word not in ("-MD", "-DNDEBUG", "-fdiagnostics-color=always") and not word.startswith("-O"):
                     kept.append(word)
             return kept
     sys.exit("compile_commands.json does not know reactor/version.cpp")
