@@ -35,7 +35,7 @@ aptInstall() {
     say "apt-get install $*"
     thrice asRoot apt-get -q update >/dev/null || say "the package lists could not be brought up to date; going on"
     thrice asRoot env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 \
-        install --no-install-recommends "$@" >&2
+        install --no-install-recommends "$@" >/dev/null
 }
 
 # Which of the named Debian packages are not installed.

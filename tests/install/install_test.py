@@ -57,7 +57,7 @@ def through_cmake(build, scratch, compiler):
         sys.exit(77)
     prefix, _ = install(build, scratch)
     out = scratch / "cmake"
-    run("cmake", "-S", CONSUMER, "-B", out, f"-DCMAKE_PREFIX_PATH={prefix}", f"-DCMAKE_CXX_COMPILER={compiler[-1]}")
+    run("cmake", "-G", "Ninja", "-S", CONSUMER, "-B", out, f"-DCMAKE_PREFIX_PATH={prefix}", f"-DCMAKE_CXX_COMPILER={compiler[-1]}")
     run("cmake", "--build", out)
     for kind in ("torsion", "static"):
         print(run(out / f"consumer_{kind}"))
