@@ -39,7 +39,9 @@ done
 cd "$root"
 echo "run.sh: testing" >&2
 rm -f "$dir/meson-logs/testlog.json"
-# A sanitizer takes its time.
-slow=$([[ $options == *b_sanitize* ]] && echo 4 || echo 1)
+# A sanitizer takes its time, and so do the long cases.
+slow=1
+[[ $options != *b_sanitize* ]] || slow=4
+[ ${#long[@]} -eq 0 ] || slow=$((slow * 6))
 meson test -C "$dir" --no-rebuild --timeout-multiplier "$slow" "${suites[@]}" >"$dir/tests.log" 2>&1 </dev/null || true
 python3 tests/summary.py "$dir/meson-logs/testlog.json"
