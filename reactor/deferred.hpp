@@ -236,8 +236,8 @@ private:
     bool usable_;
 };
 
-/// The producer's side of a Deferred<void>. Fired once, by callback() or errback(); destroyed unfired, its Deferred
-/// fails with BrokenPromiseError.
+/// The producer's side of a Deferred<void>. Fired once, by callback() or errback(). Destroyed unfired, its Deferred
+/// fails with BrokenPromiseError: at once, or, where steps of Deferreds are running on this thread, after these.
 ///
 /// @code
 /// torsion::Promise<void> promise;

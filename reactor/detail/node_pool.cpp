@@ -15,6 +15,10 @@ namespace torsion::detail {
 
 #ifdef TORSION_NO_NODE_POOL
 
+bool nodesArePooled() noexcept {
+    return false;
+}
+
 void* allocateNode(std::size_t size) {
     return ::operator new(size);
 }
@@ -70,6 +74,10 @@ std::size_t classOf(std::size_t size) {
 }
 
 } // namespace
+
+bool nodesArePooled() noexcept {
+    return true;
+}
 
 void* allocateNode(std::size_t size) {
     const std::size_t index = classOf(size);

@@ -10,6 +10,9 @@ namespace torsion::detail {
 /// every use after free.
 inline constexpr std::size_t kPooledNodesPerClass = 1024;
 
+/// Whether this build pools.
+bool nodesArePooled() noexcept;
+
 void* allocateNode(std::size_t size);
 
 /// @param size as it was given to allocateNode.
