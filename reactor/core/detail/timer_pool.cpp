@@ -1,0 +1,52 @@
+#include <reactor/core/detail/timer_pool.hpp>
+#include <reactor/detail/sanitizer.hpp>
+
+#include <new>
+
+namespace torsion::detail {
+
+static_assert(alignof(DelayedCallNode) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+
+TimerPool::~TimerPool() {
+    // What hands out the memory next does not expect poison in it.
+    for (const std::unique_ptr<std::byte[]>& block : blocks_)
+        unpoison(block.get(), kBlockNodes * sizeof(DelayedCallNode));
+}
+
+DelayedCallNode& TimerPool::take() {
+    if (free_ == nullptr) [[unlikely]]
+        addBlock();
+    FreeNode* memory = free_;
+    unpoison(memory, sizeof(DelayedCallNode));
+    free_ = memory->next;
+    const std::uint32_t slot = memory->slot;
+    ++taken_;
+    return *::new (memory) DelayedCallNode{.owner = nullptr,
+                                           .due = {},
+                                           .references = 0,
+                                           .slot = slot,
+                                           .state = DelayedCallState::Pending,
+                                           .internal = false,
+                                           .call = {}};
+}
+
+void TimerPool::put(DelayedCallNode& node) noexcept {
+    const std::uint32_t slot = node.slot;
+    node.~DelayedCallNode();
+    free_ = ::new (&node) FreeNode{free_, slot};
+    --taken_;
+    poison(&node, sizeof(DelayedCallNode));
+}
+
+void TimerPool::addBlock() {
+    const std::size_t firstSlot = capacity();
+    // Not value-initialised: the first take() of each node writes it.
+    std::byte* block = blocks_.emplace_back(new std::byte[kBlockNodes * sizeof(DelayedCallNode)]).get();
+    for (std::size_t i = kBlockNodes; i-- > 0;) {
+        std::byte* memory = block + i * sizeof(DelayedCallNode);
+        free_ = ::new (memory) FreeNode{free_, static_cast<std::uint32_t>(firstSlot + i)};
+        poison(memory, sizeof(DelayedCallNode));
+    }
+}
+
+} // namespace torsion::detail
