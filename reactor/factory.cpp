@@ -1,0 +1,36 @@
+#include <reactor/factory.hpp>
+
+#include <reactor/detail/class_name.hpp>
+#include <reactor/log.hpp>
+
+#include <typeinfo>
+
+namespace torsion {
+
+Factory::~Factory() = default;
+
+std::string Factory::logPrefix() const {
+    return detail::className(typeid(*this));
+}
+
+std::string detail::factoryName(const std::type_info* protocol) {
+    return protocol ? detail::className(*protocol) + "Factory" : "Factory";
+}
+
+void Factory::doStart() {
+    if (users_++ != 0)
+        return;
+    if (noisy)
+        log::logger()->info("Starting factory {}", logPrefix());
+    startFactory();
+}
+
+void Factory::doStop() {
+    if (users_ == 0 || --users_ != 0)
+        return;
+    if (noisy)
+        log::logger()->info("Stopping factory {}", logPrefix());
+    stopFactory();
+}
+
+} // namespace torsion

@@ -1,0 +1,7 @@
+#include <reactor/listening_port.hpp>
+
+namespace torsion {
+
+ListeningPort::~ListeningPort() = default;
+
+} // namespace torsion
