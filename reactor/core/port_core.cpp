@@ -1,0 +1,176 @@
+#include <reactor/core/port_core.hpp>
+
+#include <reactor/core/reactor_core.hpp>
+#include <reactor/errors.hpp>
+#include <reactor/factory.hpp>
+#include <reactor/log.hpp>
+
+#include <exception>
+#include <utility>
+
+namespace torsion::core {
+
+PortCore::PortCore(ReactorCore& reactor, Address wanted, std::shared_ptr<Factory> factory, const ListenOptions& options)
+    : reactor_(reactor), turn_(reactor.turn()), factory_(std::move(factory)),
+      configureSocket_(options.configureSocket.toFunction()), maxConnections_(options.maxConnections),
+      id_(turn_.nextId()), began_(turn_.freshNow()), host_(wanted) {
+    spec_ = {.address = std::move(wanted),
+             .backlog = options.backlog,
+             .reusePort = options.reusePort,
+             .dualStack = options.dualStack,
+             .acceptBudget = options.acceptBudget,
+             .stream = options.stream,
+             .configureSocket = configureSocket_ ? &configureSocket_ : nullptr};
+}
+
+PortCore::~PortCore() = default;
+
+Reactor& PortCore::reactor() const noexcept {
+    return reactor_;
+}
+
+// The factory starts after the bind has succeeded (S-77); when it throws, nothing listens.
+void PortCore::startListening() {
+    reactor_.checkThread();
+    if (acceptor_)
+        return;
+    acceptor_ = reactor_.openAcceptor(spec_, *this);
+    host_ = acceptor_->host();
+    spec_.address = host_; // started again, it is the same port
+    if (factory_->noisy)
+        log::logger()->info("{} starting on {}", factory_->logPrefix(), host_.toString());
+    try {
+        factory_->doStart();
+    } catch (...) {
+        acceptor_.reset();
+        throw;
+    }
+    reactor_.keep(id_, shared_from_this());
+    turn_.addLive(*this);
+    updateAccepting();
+}
+
+Deferred<void> PortCore::stopListening() {
+    reactor_.checkThread();
+    if (!acceptor_ && factoryStops_ == 0)
+        return Deferred<void>::succeed();
+    stopping_.emplace_back();
+    Deferred<void> result = stopping_.back().deferred();
+    closeAcceptor();
+    return result;
+}
+
+void PortCore::closeAcceptor() {
+    if (!acceptor_)
+        return;
+    acceptor_.reset();
+    accepting_ = false;
+    if (factory_->noisy)
+        log::logger()->info("(TCP Port {} Closed)", host_.port());
+    ++factoryStops_;
+    turn_.close(*this);
+}
+
+void PortCore::onClosePhase() {
+    const std::shared_ptr<void> alive = reactor_.kept(id_);
+    if (!acceptor_)
+        ListHook<LiveTag>::unlink();
+    Failure failure;
+    while (factoryStops_ != 0) {
+        --factoryStops_;
+        try {
+            factory_->doStop();
+        } catch (...) {
+            failure = Failure::current();
+            if (stopping_.empty())
+                log::logger()->error("Exception in stopFactory: {}", failure.toString());
+        }
+    }
+    for (Promise<void>& waiter : std::exchange(stopping_, {})) {
+        if (failure) {
+            waiter.errback(failure);
+        } else {
+            waiter.callback();
+        }
+    }
+    if (!acceptor_ && connections_ == 0)
+        reactor_.release(id_);
+}
+
+void PortCore::pauseAccepting() {
+    paused_ = true;
+    updateAccepting();
+}
+
+void PortCore::resumeAccepting() {
+    paused_ = false;
+    updateAccepting();
+}
+
+void PortCore::updateAccepting() {
+    const bool wanted = acceptor_ && !paused_ && connections_ < maxConnections_;
+    if (wanted == accepting_)
+        return;
+    accepting_ = wanted;
+    if (!acceptor_)
+        return;
+    if (wanted) {
+        acceptor_->startAccepting();
+    } else {
+        acceptor_->stopAccepting();
+    }
+}
+
+void PortCore::onAccepted(ChannelPtr channel, const Address& peer) {
+    std::shared_ptr<Protocol> protocol = buildProtocol(peer);
+    if (!protocol) {
+        ++turn_.stats.connectionsRefused;
+        return;
+    }
+    ++connections_;
+    if (acceptor_) {
+        updateAccepting();
+    } else {
+        reactor_.keep(id_, shared_from_this()); // buildProtocol stopped the port: this connection was accepted before
+    }
+    auto* stream =
+        new StreamCore(turn_, reactor_, *this, std::move(channel), spec_.stream, peer, factory_, std::move(protocol));
+    stream->start();
+}
+
+std::shared_ptr<Protocol> PortCore::buildProtocol(const Address& peer) noexcept {
+    try {
+        return factory_->buildProtocol(peer);
+    } catch (...) {
+        try {
+            log::logger()->error("Exception in buildProtocol for {}: {}", peer.toString(),
+                                 Failure::current().toString());
+        } catch (...) { // a log that throws must not end the loop
+        }
+        return nullptr;
+    }
+}
+
+void PortCore::onTurnedAway() {
+    ++turn_.stats.connectionsRefused;
+}
+
+void PortCore::onStreamLost(StreamCore&, const Failure&) {
+    --connections_;
+    if (acceptor_) {
+        updateAccepting();
+    } else if (connections_ == 0 && factoryStops_ == 0) {
+        reactor_.release(id_);
+    }
+}
+
+Endpoint PortCore::endpoint() const {
+    return {.kind = Endpoint::Kind::Port,
+            .name = factory_->logPrefix(),
+            .state = accepting_ ? "listening" : "paused",
+            .age = turn_.freshNow() - began_,
+            .host = host_,
+            .peer = Address::none()};
+}
+
+} // namespace torsion::core

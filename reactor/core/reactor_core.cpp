@@ -1,0 +1,280 @@
+#include <reactor/core/reactor_core.hpp>
+
+#include <reactor/core/connector_core.hpp>
+#include <reactor/core/port_core.hpp>
+#include <reactor/errors.hpp>
+#include <reactor/log.hpp>
+
+#include <spdlog/fmt/fmt.h>
+
+#include <cstdio>
+#include <exception>
+#include <stdexcept>
+#include <utility>
+
+namespace torsion::core {
+
+namespace {
+
+// Rounds of closing at a reactor's end: user code may open connections in connectionLost, but not for ever.
+constexpr int kShutdownRounds = 100;
+
+void checkStream(const StreamOptions& options) {
+    const WriteBufferLimits& limits = options.writeBuffer;
+    if (limits.low > limits.high || limits.high > limits.hard) {
+        throw std::invalid_argument(fmt::format("stream.writeBuffer must be low <= high <= hard, not {}, {}, {}",
+                                                limits.low, limits.high, limits.hard));
+    }
+    const CloseLimits& close = options.close;
+    if (close.quiet.count() < 0 || close.total.count() < 0 || close.stalled.count() < 0) {
+        throw std::invalid_argument("stream.close: a time is negative");
+    }
+}
+
+struct Depth {
+    explicit Depth(int& depth) noexcept : depth_(depth) { ++depth_; }
+    ~Depth() { --depth_; }
+    Depth(const Depth&) = delete;
+    Depth& operator=(const Depth&) = delete;
+    int& depth_;
+};
+
+} // namespace
+
+ReactorCore::ReactorCore(Function<void()> wake, std::unique_ptr<Random> random)
+    : inbox_(std::make_shared<RemoteInbox>(std::move(wake))), turn_(*this, *inbox_), random_(std::move(random)) {}
+
+ReactorCore::~ReactorCore() = default;
+
+void ReactorCore::run() {
+    if (started_ || depth_ != 0)
+        throw ReactorAlreadyRunning();
+    thread_ = std::this_thread::get_id();
+    started_ = true;
+    leave_ = false;
+    stop_ = Stop::No;
+    {
+        const Depth depth(depth_);
+        startup_.fire(
+            [this] {
+                running_ = true;
+                onStarted();
+                return Deferred<void>::succeed();
+            },
+            [] {});
+        runTurns();
+    }
+    startup_.abandon();
+    shutdown_.abandon();
+    onStopped();
+    started_ = running_ = false;
+    stop_ = Stop::No;
+}
+
+void ReactorCore::stop(StopOptions options) {
+    checkThread();
+    if (!started_ || stop_ != Stop::No)
+        throw ReactorNotRunning();
+    if (options.drain.count() < 0)
+        throw std::invalid_argument("stop: drain is negative");
+    stopOptions_ = options;
+    stop_ = Stop::Asked;
+    turn_.requestTurn();
+}
+
+void ReactorCore::crash() {
+    checkThread();
+    if (!started_)
+        throw ReactorNotRunning();
+    leave();
+}
+
+void ReactorCore::leave() noexcept {
+    leave_ = true;
+    running_ = false;
+    interrupt();
+}
+
+void ReactorCore::iterate(Duration wait) {
+    checkThread();
+    if (depth_ != 0)
+        throw ReactorAlreadyRunning("iterate() inside run() or iterate()");
+    const Depth depth(depth_);
+    runOneTurn(wait);
+}
+
+// Carries a stop on; called where no user code is on the stack.
+void ReactorCore::betweenPhases() {
+    if (stop_ == Stop::No)
+        return;
+    if (stop_ == Stop::Asked) {
+        stop_ = Stop::Before;
+        startup_.abandon();
+        shutdown_.fire(
+            [this] {
+                stop_ = Stop::Disconnecting;
+                turn_.requestTurn();
+                disconnected_.emplace();
+                return disconnected_->deferred();
+            },
+            [this] { leave(); });
+    }
+    if (stop_ == Stop::Disconnecting || stop_ == Stop::Draining)
+        disconnect();
+}
+
+void ReactorCore::disconnect() {
+    auto& live = turn_.live();
+    if (stop_ == Stop::Disconnecting && stopOptions_.drain.count() != 0) {
+        stop_ = Stop::Draining;
+        drainEnd_ = turn_.callLater(stopOptions_.drain, [this] {
+            stop_ = Stop::Disconnecting;
+            stopOptions_.drain = {};
+        });
+        for (Live* object = live.first(); object;) {
+            Live* next = live.next(*object);
+            object->onDrain();
+            object = next;
+        }
+        turn_.requestTurn();
+    }
+    if (stop_ == Stop::Draining && !live.empty())
+        return;
+    drainEnd_ = {};
+    stop_ = Stop::Triggers;
+    running_ = false;
+    shutDownLive();
+    std::exchange(disconnected_, std::nullopt)->callback();
+}
+
+void ReactorCore::shutDownLive() noexcept {
+    auto& live = turn_.live();
+    for (int round = 0; round < kShutdownRounds && (!live.empty() || turn_.hasWork()); ++round) {
+        for (Live* object = live.first(); object;) {
+            Live* next = live.next(*object);
+            turn_.guard("shutdown", [object] { object->onShutdown(); });
+            object = next;
+        }
+        turn_.runClosings();
+        turn_.runFlushes();
+    }
+}
+
+void ReactorCore::endEverything() noexcept {
+    if (depth_ != 0) {
+        std::fputs("torsion: a reactor was destroyed inside one of its own callbacks\n", stderr);
+        std::terminate();
+    }
+    startup_.abandon();
+    shutdown_.abandon();
+    inbox_->close();
+    shutDownLive();
+}
+
+DelayedCall ReactorCore::schedule(Duration delay, Function<void()>&& f) {
+    checkThread();
+    return turn_.timers.schedule(turn_.freshNow() + delay, std::move(f));
+}
+
+std::vector<DelayedCall> ReactorCore::getDelayedCalls() const {
+    return turn_.timers.getDelayedCalls();
+}
+
+void ReactorCore::addWhenRunning(Function<void()> f) {
+    checkThread();
+    if (running_) {
+        schedule(Duration::zero(), std::move(f));
+        return;
+    }
+    addTrigger(EventPhase::After, SystemEvent::Startup, [g = std::move(f)]() mutable {
+        g();
+        return Deferred<void>::succeed();
+    });
+}
+
+TriggerId ReactorCore::addTrigger(EventPhase phase, SystemEvent event, Trigger f) {
+    checkThread();
+    const TriggerId id{++lastTrigger_};
+    (event == SystemEvent::Startup ? startup_ : shutdown_).add(id, phase, std::move(f));
+    return id;
+}
+
+void ReactorCore::removeSystemEventTrigger(TriggerId id) {
+    checkThread();
+    if (startup_.remove(id) || shutdown_.remove(id))
+        return;
+    throw std::invalid_argument(fmt::format("there is no system event trigger {}", id.value));
+}
+
+std::shared_ptr<ListeningPort> ReactorCore::listenTCP(int port, std::shared_ptr<Factory> factory,
+                                                      const ListenOptions& options) {
+    checkThread();
+    if (port < 0 || port > 65535)
+        throw std::invalid_argument(fmt::format("listenTCP: port {} is not 0..65535", port));
+    if (!factory)
+        throw std::invalid_argument("listenTCP: the factory is null");
+    if (options.backlog < 1)
+        throw std::invalid_argument("listenTCP: backlog is less than 1");
+    if (options.acceptBudget < 1)
+        throw std::invalid_argument("listenTCP: acceptBudget is less than 1");
+    checkStream(options.stream);
+    const std::string_view interface = options.interface.empty() ? "0.0.0.0" : options.interface;
+    auto result = std::make_shared<PortCore>(*this, Address::parse(interface, static_cast<std::uint16_t>(port)),
+                                             std::move(factory), options);
+    result->startListening();
+    return result;
+}
+
+std::shared_ptr<Connector> ReactorCore::connectTCP(std::string_view host, int port,
+                                                   std::shared_ptr<ClientFactory> factory,
+                                                   const ConnectOptions& options) {
+    checkThread();
+    if (port < 1 || port > 65535)
+        throw std::invalid_argument(fmt::format("connectTCP: port {} is not 1..65535", port));
+    if (host.empty())
+        throw std::invalid_argument("connectTCP: the host is empty");
+    if (!factory)
+        throw std::invalid_argument("connectTCP: the factory is null");
+    checkStream(options.stream);
+    auto result = std::make_shared<ConnectorCore>(
+        *this, Destination{std::string(host), static_cast<std::uint16_t>(port)}, std::move(factory), options);
+    result->connect();
+    return result;
+}
+
+void ReactorCore::setResolver(std::unique_ptr<Resolver> resolver) {
+    checkThread();
+    if (!resolver)
+        throw std::invalid_argument("setResolver: the resolver is null");
+    resolver_ = std::move(resolver);
+}
+
+ReactorStats ReactorCore::stats() const {
+    ReactorStats result = turn_.stats;
+    result.timers = turn_.timers.size();
+    return result;
+}
+
+std::vector<Endpoint> ReactorCore::endpoints() const {
+    std::vector<Endpoint> result;
+    auto& live = turn_.live();
+    for (Live* object = live.first(); object; object = live.next(*object))
+        result.push_back(object->endpoint());
+    return result;
+}
+
+std::shared_ptr<void> ReactorCore::kept(std::uint64_t id) const {
+    const auto found = kept_.find(id);
+    return found == kept_.end() ? nullptr : found->second;
+}
+
+void ReactorCore::checkThread() const noexcept {
+#ifndef NDEBUG
+    if (thread_ == std::this_thread::get_id())
+        return;
+    std::fputs("torsion: a reactor was used outside its thread (callFromThread and remote() are the way in)\n", stderr);
+    std::terminate();
+#endif
+}
+
+} // namespace torsion::core

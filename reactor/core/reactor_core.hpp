@@ -1,0 +1,128 @@
+#pragma once
+
+#include <reactor/core/channel.hpp>
+#include <reactor/core/inbox.hpp>
+#include <reactor/core/three_phase_event.hpp>
+#include <reactor/core/turn_core.hpp>
+#include <reactor/reactor.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace torsion::core {
+
+/// What every reactor does, whatever its backend: life and system events, timed calls, ports and connectors.
+///
+/// A backend derives from it, supplies the private hooks below, runs turns with `beforePoll()` and `afterPoll()`, and
+/// calls `endEverything()` first in its destructor.
+class ReactorCore : public Reactor, protected TurnHost {
+public:
+    ~ReactorCore() override;
+
+    // Reactor
+    void run() override;
+    void stop(StopOptions options = {}) override;
+    void crash() override;
+    void iterate(Duration wait = Duration::zero()) override;
+    bool isRunning() const noexcept override { return running_; }
+    void removeSystemEventTrigger(TriggerId id) override;
+    Remote remote() const override { return Remote(inbox_); }
+    std::shared_ptr<ListeningPort> listenTCP(int port, std::shared_ptr<Factory> factory,
+                                             const ListenOptions& options = {}) override;
+    std::shared_ptr<Connector> connectTCP(std::string_view host, int port, std::shared_ptr<ClientFactory> factory,
+                                          const ConnectOptions& options = {}) override;
+    Resolver& resolver() override { return *resolver_; }
+    void setResolver(std::unique_ptr<Resolver> resolver) override;
+    Random& random() override { return *random_; }
+    ReactorStats stats() const override;
+    std::vector<Endpoint> endpoints() const override;
+    void setSlowTurn(Duration limit) override { turn_.setSlowTurn(limit); }
+
+    // Clock
+    TimePoint now() const override { return turn_.now(); }
+    std::vector<DelayedCall> getDelayedCalls() const override;
+
+    /// @name For the objects of this reactor
+    /// @{
+    TurnCore& turn() noexcept { return turn_; }
+
+    /// Backend: binds and listens, or throws CannotListenError. Accepting begins with `startAccepting()`.
+    virtual std::unique_ptr<Acceptor> openAcceptor(const ListenSpec& spec, AcceptEvents& events) = 0;
+
+    /// Backend: begins to connect, and never throws; what goes wrong at once is told in a later phase.
+    virtual std::unique_ptr<Connecting> beginConnecting(const Address& address, const ConnectSpec& spec,
+                                                        ConnectEvents& events) = 0;
+
+    /// Keeps a port or connector alive while something of it is open, whatever its users drop.
+    void keep(std::uint64_t id, std::shared_ptr<void> object) { kept_.insert_or_assign(id, std::move(object)); }
+    std::shared_ptr<void> kept(std::uint64_t id) const;
+    void release(std::uint64_t id) { kept_.erase(id); }
+
+    /// Debug builds: terminates with a message when this is not the reactor's thread.
+    void checkThread() const noexcept;
+    /// @}
+
+protected:
+    ReactorCore(Function<void()> wake, std::unique_ptr<Random> random);
+
+    void beforePoll() { turn_.beforePoll(); }
+    void afterPoll() { turn_.afterPoll(); }
+
+    /// The close phase of a reactor's end: connectionLost for all in order of creation, and calls from other threads
+    /// are refused from now on.
+    void endEverything() noexcept;
+
+    bool inside() const noexcept { return depth_ != 0; }
+    bool leaving() const noexcept { return leave_; }
+
+    // Clock's hooks
+    DelayedCall schedule(Duration delay, Function<void()>&& f) override;
+
+    void addWhenRunning(Function<void()> f) override;
+    TriggerId addTrigger(EventPhase phase, SystemEvent event, Trigger f) override;
+
+    std::unique_ptr<Resolver> resolver_; // made by the backend
+
+private:
+    enum class Stop : std::uint8_t { No, Asked, Before, Disconnecting, Draining, Triggers };
+
+    /// Backend: runs turns until `leaving()`.
+    virtual void runTurns() = 0;
+    /// Backend: one turn, waiting at most `wait`.
+    virtual void runOneTurn(Duration wait) = 0;
+    /// Backend: ends `runTurns` after the present phase.
+    virtual void interrupt() noexcept = 0;
+    /// Backend: "during startup", before the users' triggers; and the end of `run()`.
+    virtual void onStarted() {}
+    virtual void onStopped() noexcept {}
+
+    void betweenPhases() override;
+    void disconnect();
+    void shutDownLive() noexcept;
+    void leave() noexcept;
+
+    std::shared_ptr<RemoteInbox> inbox_;
+    mutable TurnCore turn_;
+    std::unique_ptr<Random> random_;
+    ThreePhaseEvent startup_{"startup"};
+    ThreePhaseEvent shutdown_{"shutdown"};
+    std::map<std::uint64_t, std::shared_ptr<void>> kept_;
+    std::optional<Promise<void>> disconnected_;
+    ScopedCall drainEnd_;
+    StopOptions stopOptions_{};
+    std::uint64_t lastTrigger_ = 0;
+    std::thread::id thread_ = std::this_thread::get_id();
+    Stop stop_ = Stop::No;
+    int depth_ = 0;        // run() or iterate() on the stack
+    bool started_ = false; // run() was called, and has not returned
+    bool running_ = false;
+    bool leave_ = false;
+};
+
+} // namespace torsion::core

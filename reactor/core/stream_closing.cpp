@@ -1,0 +1,190 @@
+// The ways a stream ends, of which there is one set for every transport.
+
+#include <reactor/core/stream_call.hpp>
+#include <reactor/core/stream_core.hpp>
+#include <reactor/errors.hpp>
+#include <reactor/factory.hpp>
+#include <reactor/log.hpp>
+#include <reactor/protocol.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace torsion::core {
+
+void StreamCore::loseConnection() {
+    if (phase_ != Phase::Open)
+        return;
+    if (output_ == Output::Broken)
+        return finish(rare().outputError, CloseMode::Orderly);
+    phase_ = Phase::Draining;
+    updateWritable();
+    updateReading();
+    turn_.markDirty(*this);
+}
+
+void StreamCore::loseWriteConnection() {
+    if (phase_ != Phase::Open || output_ != Output::Open)
+        return;
+    output_ = Output::Ending;
+    tellWriteLost_ = true;
+    updateWritable();
+    turn_.markDirty(*this);
+}
+
+void StreamCore::abortConnection() {
+    abortConnection(Failure::of<ConnectionAborted>());
+}
+
+void StreamCore::abortConnection(const Failure& reason) {
+    finish(reason, CloseMode::Reset);
+}
+
+// What a close waits for: the output to be gone, and the producer to have unregistered.
+void StreamCore::advanceClosing() {
+    if (phase_ == Phase::Lost || phase_ == Phase::Lingering)
+        return;
+    const bool ending = phase_ == Phase::Draining || output_ == Output::Ending;
+    if (!ending) {
+        if (inputEnded_ && output_ == Output::Ended)
+            finish(Failure::of<ConnectionDone>(), CloseMode::Orderly);
+        return;
+    }
+    if (hasOutput() || producer()) {
+        if (phase_ == Phase::Draining && hasOutput())
+            armCloseTimer(close_.stalled);
+        return;
+    }
+    endOutput();
+}
+
+// Everything is sent: FIN.
+void StreamCore::endOutput() {
+    if (phase_ == Phase::Draining && inputEnded_)
+        return finish(Failure::of<ConnectionDone>(), CloseMode::Orderly);
+    if (output_ != Output::Ended)
+        channel_->shutdownWrite();
+    output_ = Output::Ended;
+    updateWritable();
+    if (phase_ == Phase::Draining)
+        return beginLingering();
+    if (std::exchange(tellWriteLost_, false))
+        call([this] { protocol_->writeConnectionLost(); });
+    if (phase_ == Phase::Open && inputEnded_)
+        finish(Failure::of<ConnectionDone>(), CloseMode::Orderly);
+}
+
+// Input is discarded until the peer has closed too: closing a socket with unread input would reset the connection, and
+// the peer would lose the end of what we sent (S-31).
+void StreamCore::beginLingering() {
+    phase_ = Phase::Lingering;
+    turn_.beginLinger(*this);
+    if (phase_ == Phase::Lost)
+        return; // cut at once
+    rare().finSent = turn_.now();
+    armCloseTimer(std::min(close_.quiet, close_.total));
+}
+
+void StreamCore::armCloseTimer(Duration delay) {
+    Rare& state = rare();
+    if (state.closeTimer.active())
+        return;
+    state.progress = turn_.now();
+    state.closeTimer = turn_.callLater(delay, [this] { closeTimerFired(); });
+}
+
+void StreamCore::noteProgress() {
+    if (phase_ != Phase::Open && rare_)
+        rare_->progress = turn_.now();
+}
+
+void StreamCore::closeTimerFired() {
+    const TimePoint now = turn_.now();
+    Rare& state = *rare_;
+    const bool lingering = phase_ == Phase::Lingering;
+    const TimePoint total = lingering ? state.finSent + close_.total : TimePoint::max();
+    const TimePoint due = state.progress + (lingering ? close_.quiet : close_.stalled);
+    if (phase_ == Phase::Draining && !hasOutput())
+        return; // waits for a producer, not for the peer
+    if (now >= total)
+        return finish(Failure::of<ConnectionDone>(), CloseMode::Orderly);
+    if (now < due) {
+        state.closeTimer = turn_.callLater(std::min(due, total) - now, [this] { closeTimerFired(); });
+        return;
+    }
+    if (!lingering)
+        return finish(Failure::of<ConnectionAborted>(), CloseMode::Reset);
+    if (channel_->unacknowledged() == 0)
+        return finish(Failure::of<ConnectionDone>(), CloseMode::Orderly);
+    state.progress = now; // the peer still reads what we sent
+    state.closeTimer = turn_.callLater(std::min(Duration(close_.quiet), total - now), [this] { closeTimerFired(); });
+}
+
+void StreamCore::onLingerCut() {
+    finish(Failure::of<ConnectionAborted>(), CloseMode::Reset);
+}
+
+// The only way into Lost. Nothing is told here: that is the close phase's.
+void StreamCore::finish(Failure reason, CloseMode mode) {
+    if (phase_ == Phase::Lost) {
+        if (mode == CloseMode::Reset && closeMode_ == CloseMode::Orderly && Closing::linked()) { // abort wins
+            reason_ = std::move(reason);
+            closeMode_ = mode;
+        }
+        return;
+    }
+    if (phase_ == Phase::Lingering)
+        turn_.endLinger(*this);
+    phase_ = Phase::Lost;
+    reason_ = std::move(reason);
+    closeMode_ = mode;
+    if (rare_) {
+        rare_->closeTimer = {};
+        rare_->input.clear();
+    }
+    discardOutput();
+    updateWritable();
+    updateReading();
+    turn_.close(*this);
+}
+
+// The reactor ends: one last non-blocking send; a reset only if bytes remain.
+void StreamCore::onShutdown() {
+    if (phase_ == Phase::Lost)
+        return;
+    if (phase_ == Phase::Lingering)
+        return finish(Failure::of<ConnectionDone>(), CloseMode::Orderly);
+    flush();
+    if (phase_ == Phase::Lost)
+        return;
+    finish(Failure::of<ConnectionLost>(), hasOutput() ? CloseMode::Reset : CloseMode::Orderly);
+}
+
+// The order is S-34's: the producer, the socket, the protocol, then whoever made the connection.
+void StreamCore::onClosePhase() {
+    if (inCall_) { // a nested loop inside one of our callbacks: told when that has returned
+        turn_.close(*this);
+        return;
+    }
+    if (Producer* source = producer()) {
+        release();
+        turn_.guard("stopProducing", [source] { source->stopProducing(); });
+    }
+    getHost();
+    std::exchange(channel_, nullptr)->close(closeMode_);
+    ++turn_.stats.connectionsLost;
+    --turn_.stats.connections;
+    ++turn_.stats.callbacks;
+    try {
+        protocol_->connectionLost(reason_);
+    } catch (...) {
+        callFailed();
+    }
+    protocol_->transport = &Transport::null();
+    protocol_->factory = nullptr;
+    if (owner_)
+        owner_->onStreamLost(*this, reason_);
+    delete this;
+}
+
+} // namespace torsion::core

@@ -1,0 +1,219 @@
+#include <reactor/core/stream_core.hpp>
+
+#include <reactor/core/stream_call.hpp>
+#include <reactor/errors.hpp>
+#include <reactor/factory.hpp>
+#include <reactor/log.hpp>
+#include <reactor/protocol.hpp>
+
+#include <spdlog/fmt/fmt.h>
+
+#include <stdexcept>
+#include <utility>
+
+namespace torsion::core {
+
+StreamCore::StreamCore(TurnCore& turn, Reactor& reactor, StreamOwner& owner, ChannelPtr channel,
+                       const StreamOptions& options, const Address& peer, std::shared_ptr<Factory> factory,
+                       std::shared_ptr<Protocol> protocol)
+    : turn_(turn), channel_(channel.release()), protocol_(std::move(protocol)), owner_(&owner),
+      factory_(std::move(factory)), reactor_(reactor), limits_(options.writeBuffer), close_(options.close),
+      id_(turn.nextId()), began_(turn.now()), peer_(peer) {
+    channel_->attach(*this);
+}
+
+StreamCore::~StreamCore() = default;
+
+void StreamCore::start() {
+    turn_.addLive(*this);
+    ++turn_.stats.connectionsMade;
+    ++turn_.stats.connections;
+    if (!protocol_->factory)
+        protocol_->factory = factory_.get();
+    updateReading();
+    call([this] { protocol_->makeConnection(*this); });
+}
+
+void StreamCore::onReadable() {
+    if (!reading_)
+        return;
+    const ReceiveResult result = channel_->receive();
+    if (result.kind == ReceiveResult::Kind::Data && phase_ == Phase::Open) [[likely]] {
+        deliver(result.data);
+    } else {
+        received(result);
+    }
+}
+
+void StreamCore::deliver(std::string_view data) {
+    turn_.stats.bytesReceived += data.size();
+    call([this, data] { protocol_->dataReceived(data); });
+}
+
+// What is not data for the protocol: an end, an error, and what a closing connection still gets.
+void StreamCore::received(const ReceiveResult& result) {
+    switch (result.kind) {
+    case ReceiveResult::Kind::Data:
+        noteProgress(); // discarded: we are closing (S-29)
+        return;
+    case ReceiveResult::Kind::Nothing:
+        return;
+    case ReceiveResult::Kind::End:
+        return inputEnded();
+    case ReceiveResult::Kind::Error:
+        return onBroken(result.error);
+    }
+}
+
+void StreamCore::onBroken(int error) {
+    if (phase_ == Phase::Lost)
+        return;
+    if (output_ == Output::Broken)
+        return finish(rare().outputError, CloseMode::Orderly);
+    if (phase_ == Phase::Lingering)
+        return finish(Failure::of<ConnectionDone>(), CloseMode::Orderly);
+    if (error != 0)
+        return finish(Failure::of<ConnectionLost>(error), CloseMode::Orderly);
+    inputEnded();
+}
+
+void StreamCore::inputEnded() {
+    inputEnded_ = true;
+    updateReading();
+    if (output_ == Output::Broken)
+        return finish(rare().outputError, CloseMode::Orderly);
+    if (phase_ == Phase::Lingering)
+        return finish(Failure::of<ConnectionDone>(), CloseMode::Orderly);
+    if (phase_ != Phase::Open)
+        return; // draining: what is written still goes out
+    call([this] { protocol_->readConnectionLost(); });
+    advanceClosing();
+}
+
+// A callback threw: the bug is not masked by an abort that it asked for before (S-48).
+void StreamCore::callFailed() noexcept {
+    Failure failure = Failure::current();
+    try {
+        log::logger()->error("Exception in {}: {}", describe(), failure.toString());
+    } catch (...) { // a log that throws must not end the loop
+    }
+    if (phase_ != Phase::Lost) {
+        finish(std::move(failure), CloseMode::Reset);
+    } else if (protocol_ && Closing::linked()) {
+        reason_ = std::move(failure);
+        closeMode_ = CloseMode::Reset;
+    }
+}
+
+void StreamCore::runGuarded(CallableRef<void()> f) {
+    if (phase_ == Phase::Lost)
+        return f(); // nobody to drop: as if it were called by hand
+    call([&f] { f(); });
+}
+
+void StreamCore::afterCall() {
+    afterCall_ = false;
+    performSwitch();
+}
+
+void StreamCore::switchProtocol(std::shared_ptr<Protocol> next, std::string_view unparsed) {
+    if (!next)
+        throw std::invalid_argument("switchProtocol: the next protocol is null");
+    if (phase_ == Phase::Lost)
+        return;
+    Rare& state = rare();
+    state.next = std::move(next);
+    state.input.append(unparsed);
+    afterCall_ = true;
+    if (!inCall_)
+        turn_.markDirty(*this);
+}
+
+// One switch at a time, however long the chain of protocols that switch in their connectionMade.
+void StreamCore::performSwitch() {
+    while (rare_ && rare_->next && phase_ != Phase::Lost) {
+        const std::shared_ptr<Protocol> old = std::exchange(protocol_, std::exchange(rare_->next, nullptr));
+        old->transport = &Transport::null();
+        old->factory = nullptr;
+        if (!protocol_->factory)
+            protocol_->factory = factory_.get();
+        CallScope scope(*this);
+        try {
+            protocol_->makeConnection(*this);
+        } catch (...) {
+            callFailed();
+        }
+    }
+    deliverHeld();
+}
+
+void StreamCore::deliverHeld() {
+    while (rare_ && !rare_->input.empty() && !rare_->next && isReading()) {
+        const std::string held = std::exchange(rare_->input, {});
+        deliver(held);
+    }
+    updateReading();
+}
+
+void StreamCore::pauseProducing() {
+    paused_ = true;
+    updateReading();
+}
+
+void StreamCore::resumeProducing() {
+    paused_ = false;
+    if (phase_ != Phase::Open)
+        return;
+    if (rare_ && !rare_->input.empty())
+        turn_.markDirty(*this); // comes first, in the flush phase
+    updateReading();
+}
+
+// A closing connection reads to discard, whatever the protocol paused; bytes held back come before new ones.
+void StreamCore::updateReading() {
+    const bool closing = phase_ == Phase::Draining || phase_ == Phase::Lingering;
+    const bool held = rare_ && (!rare_->input.empty() || rare_->next);
+    const bool wanted = !inputEnded_ && phase_ != Phase::Lost && (closing || (!paused_ && !held));
+    if (wanted == reading_)
+        return;
+    reading_ = wanted;
+    if (wanted) {
+        channel_->startRead();
+    } else {
+        channel_->stopRead();
+    }
+}
+
+StreamCore::Rare& StreamCore::rare() {
+    if (!rare_)
+        rare_ = std::make_unique<Rare>();
+    return *rare_;
+}
+
+Address StreamCore::getHost() const {
+    if (!hostKnown_ && channel_) {
+        host_ = channel_->host();
+        const_cast<StreamCore*>(this)->hostKnown_ = true;
+    }
+    return host_;
+}
+
+void* StreamCore::query(const void* kind) noexcept {
+    return channel_ ? channel_->query(kind) : nullptr;
+}
+
+std::string StreamCore::describe() const {
+    return fmt::format("{},{},{}", protocol_ ? protocol_->logPrefix() : "-", id_, peer_.toString());
+}
+
+Endpoint StreamCore::endpoint() const {
+    static constexpr const char* kNames[] = {"open", "closing", "lingering", "lost"};
+    return {.kind = Endpoint::Kind::Connection,
+            .name = describe(),
+            .state = phase_ == Phase::Open && paused_ ? "paused" : kNames[static_cast<int>(phase_)],
+            .age = turn_.freshNow() - began_,
+            .host = getHost(),
+            .peer = peer_};
+}
+
+} // namespace torsion::core

@@ -1,0 +1,364 @@
+// The way out of a stream: cork, queue, back-pressure.
+//
+//     write ──▶ cork (while one of our callbacks runs) ──▶ one send when it returns ──▶ the kernel
+//          └──▶ queue (from elsewhere; or what the kernel did not take) ──▶ flush phase, or writable again ──┘
+
+#include <reactor/core/stream_call.hpp>
+#include <reactor/core/stream_core.hpp>
+#include <reactor/errors.hpp>
+#include <reactor/log.hpp>
+#include <reactor/protocol.hpp>
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+#include <utility>
+
+namespace torsion::core {
+
+namespace {
+
+// From this size on bytes are offered to the kernel where they lie, and only what it leaves is copied.
+constexpr std::size_t kLargeWrite = 2048;
+
+} // namespace
+
+void StreamCore::writeBytes(std::string_view data, std::string* movable) {
+    if (plain_ && turn_.cork.owner == this && data.size() < kLargeWrite && turn_.cork.append(data)) [[likely]]
+        return;
+    if (!acceptsWrite(data.size()))
+        return;
+    if (data.size() >= kLargeWrite) {
+        writeLarge({&data, 1}, movable);
+    } else {
+        appendSmall(data);
+    }
+    checkHighWater();
+}
+
+// One gathering send when there is much, as many pieces as it takes.
+void StreamCore::writeSequence(std::span<const std::string_view> pieces) {
+    std::size_t total = 0;
+    for (const std::string_view piece : pieces)
+        total += piece.size();
+    if (total == 0 || !acceptsWrite(total))
+        return;
+    while (!pieces.empty()) {
+        const auto some = pieces.first(std::min(pieces.size(), WriteQueue::kMaxBuffers - 1));
+        if (total >= kLargeWrite) {
+            writeLarge(some, nullptr);
+        } else {
+            for (const std::string_view piece : some)
+                appendSmall(piece);
+        }
+        pieces = pieces.subspan(some.size());
+    }
+    checkHighWater();
+}
+
+void StreamCore::appendSmall(std::string_view data) {
+    Cork& cork = turn_.cork;
+    if (cork.owner == this) {
+        if (cork.append(data))
+            return;
+        sendCork();
+        if (cork.append(data))
+            return;
+    }
+    queueRest(data);
+    if (!armed_)
+        turn_.markDirty(*this);
+}
+
+void StreamCore::queueRest(std::string_view data) {
+    if (phase_ == Phase::Lost || output_ == Output::Broken) {
+        turn_.stats.droppedBytes += data.size();
+        return;
+    }
+    queue_.append(turn_.chunks, data);
+    turn_.stats.bufferedBytes += data.size();
+    plain_ = false;
+}
+
+// False: the bytes are dropped, and counted.
+bool StreamCore::acceptsWrite(std::size_t bytes) {
+    const bool closing = phase_ == Phase::Draining && producer(); // waited for, so it may go on (S-23)
+    if (output_ != Output::Open && !(output_ == Output::Ending && producer())) {
+        turn_.stats.droppedBytes += bytes;
+        return false;
+    }
+    if (phase_ != Phase::Open && !closing) {
+        turn_.stats.droppedBytes += bytes;
+        return false;
+    }
+    if (bufferedBytes() > limits_.hard) {
+        abortConnection(Failure::of<WriteLimitError>(
+            fmt::format("{} bytes are buffered, more than the limit of {}", bufferedBytes(), limits_.hard)));
+        turn_.stats.droppedBytes += bytes;
+        return false;
+    }
+    return true;
+}
+
+// Offers the cork and `pieces` to the kernel where they lie, and keeps what it leaves.
+void StreamCore::writeLarge(std::span<const std::string_view> pieces, std::string* movable) {
+    Cork& cork = turn_.cork;
+    const bool corked = cork.owner == this && cork.size() != 0;
+    std::size_t taken = 0; // of the pieces
+    if (queue_.empty() && !armed_) {
+        std::array<std::string_view, WriteQueue::kMaxBuffers> buffers;
+        std::size_t count = 0;
+        std::size_t offered = 0;
+        if (corked)
+            buffers[count++] = cork.view();
+        for (const std::string_view piece : pieces)
+            buffers[count++] = piece;
+        for (std::size_t i = 0; i < count; ++i)
+            offered += buffers[i].size();
+        const SendResult result = channel_->trySend({buffers.data(), count});
+        const std::size_t fromCork = corked ? std::min(result.sent, cork.size()) : 0;
+        taken = result.sent - fromCork;
+        if (corked) {
+            const std::string_view rest = cork.view().substr(fromCork);
+            if (result.error == 0)
+                queueRest(rest);
+            cork.clear();
+        }
+        if (!sent(result, offered))
+            return;
+    } else if (corked) {
+        sendCork();
+    }
+    for (const std::string_view piece : pieces) {
+        const std::size_t skip = std::min(taken, piece.size());
+        taken -= skip;
+        if (skip == piece.size())
+            continue;
+        if (movable && phase_ != Phase::Lost && output_ != Output::Broken) {
+            turn_.stats.bufferedBytes += piece.size() - skip;
+            queue_.appendOwned(turn_.chunks, std::move(*movable), skip);
+            plain_ = false;
+        } else {
+            queueRest(piece.substr(skip));
+        }
+    }
+    if (!queue_.empty() && !armed_)
+        turn_.markDirty(*this);
+}
+
+// Hands the cork to the kernel, or to the queue when bytes wait already.
+void StreamCore::sendCork() {
+    Cork& cork = turn_.cork;
+    if (phase_ == Phase::Lost || output_ == Output::Broken) {
+        turn_.stats.droppedBytes += cork.size();
+        cork.clear();
+        return;
+    }
+    std::size_t taken = 0;
+    if (queue_.empty() && !armed_) [[likely]] {
+        const std::string_view all = cork.view();
+        const SendResult result = channel_->trySend({&all, 1});
+        if (result.sent == all.size()) [[likely]] {
+            turn_.stats.bytesSent += all.size();
+            cork.clear();
+            return;
+        }
+        if (!sent(result, all.size())) {
+            cork.clear();
+            return;
+        }
+        taken = result.sent;
+    }
+    queueRest(cork.view().substr(taken));
+    cork.clear();
+    if (!armed_)
+        turn_.markDirty(*this);
+}
+
+// Accounts for a send. False: it failed, and our direction is broken.
+bool StreamCore::sent(SendResult result, std::size_t offered) {
+    turn_.stats.bytesSent += result.sent;
+    if (result.error != 0) {
+        turn_.stats.droppedBytes += offered - result.sent;
+        outputBroke(result.error);
+        return false;
+    }
+    if (result.sent != 0)
+        noteProgress();
+    if (result.sent < offered && !armed_) {
+        armed_ = true;
+        channel_->armWritable();
+    }
+    return true;
+}
+
+void StreamCore::sendQueue() {
+    if (armed_ || queue_.empty())
+        return;
+    std::array<std::string_view, WriteQueue::kMaxBuffers> views;
+    const auto buffers = queue_.gather(views);
+    std::size_t offered = 0;
+    for (const auto& buffer : buffers)
+        offered += buffer.size();
+    const SendResult result = channel_->trySend(buffers);
+    queue_.consume(turn_.chunks, result.sent);
+    turn_.stats.bufferedBytes -= result.sent;
+    if (!sent(result, offered))
+        return;
+    if (!queue_.empty() && !armed_)
+        turn_.markDirty(*this); // more than one send's worth: the rest next time round
+    updateWritable();
+}
+
+// Writing is over; what was received is still delivered, and the reason is told with the end (S-10).
+void StreamCore::outputBroke(int error) {
+    output_ = Output::Broken;
+    discardOutput();
+    updateWritable();
+    rare().outputError = Failure::of<ConnectionLost>(error);
+    if (inputEnded_ || paused_ || phase_ != Phase::Open)
+        finish(rare().outputError, CloseMode::Orderly);
+}
+
+void StreamCore::discardOutput() noexcept {
+    Cork& cork = turn_.cork;
+    if (cork.owner == this) {
+        turn_.stats.droppedBytes += cork.size();
+        cork.clear();
+    }
+    turn_.stats.droppedBytes += queue_.size();
+    turn_.stats.bufferedBytes -= queue_.size();
+    queue_.clear(turn_.chunks);
+}
+
+bool StreamCore::hasOutput() const noexcept {
+    return !queue_.empty() || (turn_.cork.owner == this && turn_.cork.size() != 0);
+}
+
+std::size_t StreamCore::bufferedBytes() const noexcept {
+    return queue_.size() + (turn_.cork.owner == this ? turn_.cork.size() : 0);
+}
+
+void StreamCore::flush() {
+    if (phase_ == Phase::Lost)
+        return;
+    if (turn_.cork.owner == this && turn_.cork.size() != 0)
+        sendCork();
+    sendQueue();
+}
+
+void StreamCore::checkHighWater() {
+    if (bufferedBytes() <= limits_.high)
+        return;
+    flush();
+    if (bufferedBytes() <= limits_.high || !push() || producerPaused_)
+        return;
+    producerPaused_ = true;
+    updateWritable();
+    try {
+        push()->pauseProducing();
+    } catch (...) {
+        callFailed();
+    }
+}
+
+void StreamCore::onWritable() {
+    armed_ = false;
+    if (phase_ == Phase::Lost)
+        return;
+    onFlush();
+}
+
+void StreamCore::onFlush() {
+    if (phase_ == Phase::Lost)
+        return;
+    if (afterCall_ && !inCall_)
+        afterCall();
+    sendQueue();
+    serveProducer();
+    if (rare_ && !rare_->input.empty())
+        deliverHeld();
+    advanceClosing();
+}
+
+// Resumes a paused push producer at low water, and asks a pull producer whenever nothing waits.
+void StreamCore::serveProducer() {
+    if (!producer() || phase_ == Phase::Lost || output_ == Output::Broken)
+        return;
+    if (push()) {
+        if (!producerPaused_ || bufferedBytes() > limits_.low)
+            return;
+        producerPaused_ = false; // before the call: a write inside may pause it again (S-17)
+        updateWritable();
+    } else if (bufferedBytes() != 0) {
+        return;
+    }
+    call([this] { producer()->resumeProducing(); });
+    if (producer() && !push() && bufferedBytes() == 0 && phase_ != Phase::Lost)
+        turn_.markDirty(*this);
+}
+
+void StreamCore::registerProducer(PushProducer& newProducer) {
+    if (producer())
+        throw ProducerAlreadyRegistered(fmt::format("{} has a producer already", describe()));
+    if (phase_ != Phase::Open)
+        return newProducer.stopProducing();
+    hold(newProducer);
+    adoptProducer();
+}
+
+void StreamCore::registerProducer(PullProducer& newProducer) {
+    if (producer())
+        throw ProducerAlreadyRegistered(fmt::format("{} has a producer already", describe()));
+    if (phase_ != Phase::Open)
+        return newProducer.stopProducing();
+    hold(newProducer);
+    adoptProducer();
+    turn_.markDirty(*this);
+}
+
+void StreamCore::adoptProducer() {
+    producerPaused_ = false;
+    updateWritable();
+    checkHighWater();
+}
+
+void StreamCore::unregisterProducer() {
+    if (!producer())
+        return;
+    release();
+    producerDestroyed();
+}
+
+// Also after unregisterProducer: a close that waited for it goes on (S-20).
+void StreamCore::producerDestroyed() {
+    producerPaused_ = false;
+    if (phase_ == Phase::Lost)
+        return;
+    updateWritable();
+    turn_.markDirty(*this);
+}
+
+void StreamCore::setWriteBufferLimits(const WriteBufferLimits& limits) {
+    if (limits.low > limits.high || limits.high > limits.hard) {
+        throw std::invalid_argument(fmt::format("write buffer limits must be low <= high <= hard, not {}, {}, {}",
+                                                limits.low, limits.high, limits.hard));
+    }
+    limits_ = limits;
+    updateWritable();
+    if (phase_ == Phase::Lost)
+        return;
+    checkHighWater();
+    if (producerPaused_)
+        turn_.markDirty(*this);
+}
+
+// The short way of writeBytes: cork only, nothing to check. An unpaused push producer does not stand in its way while
+// the whole cork stays below the high-water mark.
+void StreamCore::updateWritable() noexcept {
+    plain_ = phase_ == Phase::Open && output_ == Output::Open && queue_.empty() && limits_.high >= Cork::kCapacity;
+}
+
+} // namespace torsion::core

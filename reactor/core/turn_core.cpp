@@ -1,0 +1,100 @@
+#include <reactor/core/turn_core.hpp>
+
+#include <reactor/core/inbox.hpp>
+#include <reactor/failure.hpp>
+#include <reactor/log.hpp>
+
+#include <utility>
+
+namespace torsion::core {
+
+void TurnCore::logEscaped(std::string_view what) noexcept {
+    try {
+        log::logger()->error("Exception in {}: {}", what, Failure::current().toString());
+    } catch (...) { // a log that throws must not end the loop
+    }
+}
+
+void TurnCore::beginPhase() noexcept {
+    inPhase_ = true;
+    if (slowTurn_ != Duration::zero())
+        phaseBegan_ = freshNow();
+}
+
+void TurnCore::endPhase() noexcept {
+    inPhase_ = false;
+    timePassed();
+}
+
+void TurnCore::beforePoll() {
+    beginPhase();
+    ++stats.turns;
+    requested_ = false;
+    timePassed();
+    if (timers.nextDue()) {
+        stats.timersRun += timers.runDue(now(), [this](Function<void()>& call) { guard("timed call", call); });
+    }
+    host_.betweenPhases();
+    runFlushes();
+    inPhase_ = false; // the time stays known until the backend waits
+}
+
+void TurnCore::afterPoll() {
+    inPhase_ = true;
+    runInbox();
+    runFlushes();
+    runClosings();
+    host_.betweenPhases();
+    if (slowTurn_ != Duration::zero()) {
+        const Duration took = freshNow() - phaseBegan_;
+        if (took > slowTurn_) {
+            ++stats.slowTurns;
+            log::logger()->warn("slow turn: {} ms", std::chrono::duration<double, std::milli>(took).count());
+        }
+    }
+    endPhase();
+}
+
+void TurnCore::runInbox() {
+    if (inbox_.empty())
+        return;
+    for (auto& call : inbox_.takeAll())
+        guard("call from a thread", call);
+}
+
+void TurnCore::runFlushes() {
+    if (dirty_.empty())
+        return;
+    IntrusiveList<Flushable, DirtyTag> now; // what gets dirty meanwhile waits for the next flush phase
+    now.takeAll(dirty_);
+    while (!now.empty())
+        now.popFront().onFlush();
+}
+
+void TurnCore::runClosings() {
+    if (closings_.empty())
+        return;
+    IntrusiveList<Closing, ClosingTag> now; // what ends meanwhile is told in the next close phase
+    now.takeAll(closings_);
+    while (!now.empty())
+        now.popFront().onClosePhase();
+}
+
+bool TurnCore::isBusy() const noexcept {
+    return hasWork() || requested_ || !inbox_.empty();
+}
+
+void TurnCore::beginLinger(Lingering& stream) {
+    lingering_.pushBack(stream);
+    if (++stats.lingering > kMaxLingering)
+        lingering_.front().onLingerCut();
+}
+
+void TurnCore::endLinger(Lingering& stream) noexcept {
+    if (!stream.linked())
+        return;
+    stream.unlink();
+    --stats.lingering;
+}
+
+} // namespace torsion::core

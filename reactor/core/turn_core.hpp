@@ -1,0 +1,240 @@
+#pragma once
+
+#include <reactor/clock.hpp>
+#include <reactor/core/intrusive_list.hpp>
+#include <reactor/core/timer_queue.hpp>
+#include <reactor/core/write_queue.hpp>
+#include <reactor/function.hpp>
+#include <reactor/reactor.hpp>
+
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+namespace torsion {
+class RemoteInbox;
+}
+
+namespace torsion::core {
+
+class StreamCore;
+
+/// Where the writes of the running callback gather, until it returns and they leave in one system call. One for each
+/// reactor; `owner` is the stream whose callback runs.
+class Cork {
+public:
+    static constexpr std::size_t kCapacity = 64 * 1024;
+
+    StreamCore* owner = nullptr;
+
+    std::size_t size() const noexcept { return size_; }
+    std::string_view view() const noexcept { return {buffer_.get(), size_}; }
+    void clear() noexcept { size_ = 0; }
+
+    /// False when there is no room for all of `bytes`; nothing was appended then.
+    bool append(std::string_view bytes) noexcept {
+        if (bytes.size() > kCapacity - size_)
+            return false;
+        std::memcpy(buffer_.get() + size_, bytes.data(), bytes.size());
+        size_ += bytes.size();
+        return true;
+    }
+
+private:
+    std::unique_ptr<char[]> buffer_ = std::make_unique_for_overwrite<char[]>(kCapacity);
+    std::size_t size_ = 0;
+};
+
+struct DirtyTag;
+struct ClosingTag;
+struct LiveTag;
+struct LingerTag;
+
+/// Something with work for the flush phase: bytes to send, a producer to resume, a close to carry on.
+class Flushable : public ListHook<DirtyTag> {
+public:
+    virtual void onFlush() = 0;
+
+protected:
+    ~Flushable() = default;
+};
+
+/// Something whose end is to be told in the close phase.
+class Closing : public ListHook<ClosingTag> {
+public:
+    /// May destroy this object.
+    virtual void onClosePhase() = 0;
+
+protected:
+    ~Closing() = default;
+};
+
+/// Anything open that belongs to the reactor, in the order of creation.
+class Live : public ListHook<LiveTag> {
+public:
+    virtual Endpoint endpoint() const = 0;
+    /// The reactor ends: close, and tell in the close phase.
+    virtual void onShutdown() = 0;
+    /// The reactor drains: no new work; finish what is begun.
+    virtual void onDrain() = 0;
+    /// Still has to end before a drain is complete.
+    virtual bool isDraining() const noexcept = 0;
+
+protected:
+    ~Live() = default;
+};
+
+/// A closed stream that waits for its peer.
+class Lingering : public ListHook<LingerTag> {
+public:
+    /// Too many linger: end now.
+    virtual void onLingerCut() = 0;
+
+protected:
+    ~Lingering() = default;
+};
+
+/// What a turn needs from its backend.
+class TurnHost {
+public:
+    virtual TimePoint readClock() const noexcept = 0;
+
+    /// Something is to be done though no event may come: the next waiting must be short (and one that a host's loop has
+    /// begun must end).
+    virtual void touched() noexcept = 0;
+
+    /// A phase's user code has run, and none is on the stack: the place to carry a shutdown on.
+    virtual void betweenPhases() = 0;
+
+protected:
+    ~TurnHost() = default;
+};
+
+/// One turn of a reactor, in every mode and on every backend:
+///
+///     beforePoll:  timed calls that are due, in order  ->  flush what is dirty  ->  (the backend picks its time-out)
+///     poll:        the backend reports events; streams and ports call user code
+///     afterPoll:   calls from other threads  ->  flush what is dirty  ->  closings
+///
+/// Holds what the objects of one reactor share: cork, chunk pool, timers, the lists of dirty, closing and live objects,
+/// and the counters. Belongs to the reactor's thread.
+class TurnCore final : private TimerQueue::Host {
+public:
+    explicit TurnCore(TurnHost& host, RemoteInbox& inbox) : host_(host), inbox_(inbox) {}
+    TurnCore(const TurnCore&) = delete;
+    TurnCore& operator=(const TurnCore&) = delete;
+
+    void beforePoll();
+    void afterPoll();
+
+    /// The flush and close phases alone, for a shutdown.
+    void runClosings();
+    void runFlushes();
+
+    /// The backend must not wait for events: there is work without them.
+    bool isBusy() const noexcept;
+
+    /// Until when the backend may wait, when it may; none: until an event comes.
+    std::optional<TimePoint> nextEvent() const { return timers.nextDue(); }
+
+    /// The time of this phase, read at most once.
+    TimePoint now() noexcept {
+        if (!nowKnown_) {
+            now_ = host_.readClock();
+            nowKnown_ = true;
+        }
+        return now_;
+    }
+    TimePoint freshNow() noexcept {
+        nowKnown_ = false;
+        return now();
+    }
+    /// Forgets the time: events have been waited for.
+    void timePassed() noexcept { nowKnown_ = false; }
+
+    void markDirty(Flushable& object) noexcept {
+        if (object.linked())
+            return;
+        dirty_.pushBack(object);
+        touched();
+    }
+    void close(Closing& object) noexcept {
+        if (object.linked())
+            return;
+        closings_.pushBack(object);
+        touched();
+    }
+    void touched() noexcept {
+        if (!inPhase_)
+            host_.touched();
+    }
+
+    /// Another turn is needed, whatever events come.
+    void requestTurn() noexcept {
+        requested_ = true;
+        touched();
+    }
+
+    bool hasWork() const noexcept { return !dirty_.empty() || !closings_.empty(); }
+
+    /// Runs user code that belongs to no connection; what it throws is logged with `what`.
+    template <class F>
+    void guard(std::string_view what, F&& f) noexcept {
+        try {
+            f();
+        } catch (...) {
+            logEscaped(what);
+        }
+    }
+
+    /// Runs `f` after `delay`, as the reactor's own work: it shows in no listing of delayed calls.
+    template <class F>
+    DelayedCall callLater(Duration delay, F&& f) {
+        return timers.schedule(freshNow() + delay, Function<void()>(std::forward<F>(f)), TimerQueue::Kind::Internal);
+    }
+
+    void addLive(Live& object) noexcept { live_.pushBack(object); }
+    IntrusiveList<Live, LiveTag>& live() noexcept { return live_; }
+
+    /// A stream began to linger: beyond `kMaxLingering` the oldest is cut.
+    void beginLinger(Lingering& stream);
+    void endLinger(Lingering& stream) noexcept;
+
+    void setSlowTurn(Duration limit) noexcept { slowTurn_ = limit; }
+    std::uint64_t nextId() noexcept { return ++lastId_; }
+
+    Cork cork;
+    ChunkPool chunks;
+    TimerQueue timers{*this};
+    ReactorStats stats;
+
+    /// Connections that may linger at once.
+    static constexpr std::size_t kMaxLingering = 1024;
+
+private:
+    TimePoint readTime() override { return freshNow(); }
+    void nextDueChanged() noexcept override { touched(); }
+
+    static void logEscaped(std::string_view what) noexcept;
+    void runInbox();
+    void beginPhase() noexcept;
+    void endPhase() noexcept;
+
+    TurnHost& host_;
+    RemoteInbox& inbox_;
+    IntrusiveList<Flushable, DirtyTag> dirty_;
+    IntrusiveList<Closing, ClosingTag> closings_;
+    IntrusiveList<Live, LiveTag> live_;
+    IntrusiveList<Lingering, LingerTag> lingering_;
+    std::uint64_t lastId_ = 0;
+    TimePoint now_{};
+    TimePoint phaseBegan_{};
+    Duration slowTurn_{};
+    bool nowKnown_ = false;
+    bool inPhase_ = false;
+    bool requested_ = false;
+};
+
+} // namespace torsion::core
