@@ -38,8 +38,8 @@ def problems_of(path):
             elif not (tree.ROOT / name).is_file():
                 yield f"{path}: {name} is not there"
         elif name == "uv.h" or name.startswith("uv/"):
-            if room not in SEE_LIBUV or path.endswith(".hpp") and "/detail/" not in path:
-                yield f"{path}: <{name}> belongs into the sources of {' and '.join(sorted(SEE_LIBUV))}"
+            if room not in SEE_LIBUV:
+                yield f"{path}: <{name}> belongs into {' and '.join(sorted(SEE_LIBUV))}"
         elif name.startswith("fmt/"):
             yield f"{path}: <{name}> is <spdlog/fmt/…> here"
         elif name.startswith(THIRD_PARTIES):

@@ -14,6 +14,8 @@ import tree
 TOP = {"meson.build", "meson_options.txt", "subprojects", "reactor", "protocols", "examples", "tests", "README.md"}
 TOP |= {"LICENSE"}
 IGNORED = ("build*", ".*", "__pycache__")
+# Rooms whose headers are the project's own unless they are installed.
+INTERNAL = ("reactor/core/", "reactor/libuv/")
 # Sources that are programs of their own or are compiled by a test.
 NOT_LISTED = ("tests/install/*", "tests/pch/*")
 
@@ -32,12 +34,14 @@ def build_lists(known):
             if path not in known and not any(fnmatch.fnmatch(path, mask) for mask in NOT_LISTED):
                 yield f"{path}: is in no meson.build"
     for path in tree.files("reactor", ".hpp") + tree.files("protocols", ".hpp"):
-        if path not in known and "/detail/" not in path:
+        if path not in known and not path.startswith(INTERNAL) and "/detail/" not in path:
             yield f"{path}: is a public header, and is not installed"
         if path in known:
             for name in tree.includes(path):
                 if name.startswith(("reactor/", "protocols/")) and name not in known:
                     yield f"{path}: is installed, and includes {name}, which is not"
+                if name == "uv.h":
+                    yield f"{path}: is installed, and includes <uv.h>"
 
 
 def versions(project):

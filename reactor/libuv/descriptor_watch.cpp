@@ -1,0 +1,42 @@
+#include <reactor/libuv/descriptor_watch.hpp>
+
+#include <reactor/errors.hpp>
+
+#include <memory>
+#include <system_error>
+
+namespace torsion::uv {
+
+DescriptorWatch::DescriptorWatch(LoopContext& context, int fd, Ready& owner) {
+    auto block = std::make_unique<Block>(Block{{}, &context, &owner});
+    if (const int error = uv_poll_init(context.loop, &block->handle, fd); error != 0) {
+        throw std::system_error(-error, std::generic_category(), "cannot watch a descriptor");
+    }
+    block_ = block.release();
+    block_->handle.data = block_;
+}
+
+DescriptorWatch::~DescriptorWatch() {
+    block_->owner->unlink();
+    block_->owner = nullptr;
+    uv_close(reinterpret_cast<uv_handle_t*>(&block_->handle),
+             [](uv_handle_t* handle) { delete static_cast<Block*>(handle->data); });
+}
+
+void DescriptorWatch::watch(int events) {
+    if (events == events_)
+        return;
+    events_ = events;
+    if (events == 0) {
+        uv_poll_stop(&block_->handle);
+    } else {
+        uv_poll_start(&block_->handle, events, &onPoll);
+    }
+}
+
+void DescriptorWatch::onPoll(uv_poll_t* handle, int status, int events) {
+    Block& block = *static_cast<Block*>(handle->data);
+    block.context->report(*block.owner, status, events);
+}
+
+} // namespace torsion::uv

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <reactor/function.hpp>
+
+#include <uv.h>
+
+#include <cstdint>
+
+namespace torsion::uv {
+
+/// Called by LoopHooks in every iteration of the loop.
+class LoopListener {
+public:
+    virtual void onPrepare() = 0; ///< before the poll
+    virtual void onCheck() = 0;   ///< after the poll
+
+protected:
+    ~LoopListener() = default;
+};
+
+/// The reactor's own handles on a loop: prepare and check around each poll, an idle handle that keeps the poll from
+/// waiting, a timer that bounds it, and a wake-up for other threads. They live in a block that outlives the reactor
+/// until the loop has closed them, so that an owner of a foreign loop needs to do nothing but go on running it.
+class LoopHooks {
+public:
+    /// @param keepsLoopAlive an owned loop must not end for want of other handles; on a foreign loop ours do not count.
+    /// @throws std::system_error
+    LoopHooks(uv_loop_t* loop, LoopListener& listener, bool keepsLoopAlive);
+    LoopHooks(const LoopHooks&) = delete;
+    LoopHooks& operator=(const LoopHooks&) = delete;
+    ~LoopHooks();
+
+    /// The next poll does not wait / waits again.
+    void setBusy(bool busy) noexcept;
+
+    /// Ends the wait `milliseconds` from now at the latest.
+    void setAlarm(std::uint64_t milliseconds) noexcept;
+    void clearAlarm() noexcept;
+    bool alarmSet() const noexcept { return block_->alarmSet; }
+
+    /// Ends a wait. Any thread, until the destructor begins.
+    void wake() noexcept { uv_async_send(&block_->wakeUp); }
+
+private:
+    struct Block {
+        uv_prepare_t prepare;
+        uv_check_t check;
+        uv_idle_t idle;
+        uv_timer_t alarm;
+        uv_async_t wakeUp;
+        LoopListener* listener; // null once closing
+        int open;               // handles not closed yet
+        bool alarmSet;
+        bool busy;
+    };
+    template <class Handle>
+    static Block& blockOf(Handle* handle) {
+        return *static_cast<Block*>(handle->data);
+    }
+    static void close(Block& block) noexcept;
+
+    Block* block_;
+};
+
+} // namespace torsion::uv

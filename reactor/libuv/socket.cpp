@@ -1,0 +1,71 @@
+#include <reactor/libuv/socket.hpp>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace torsion::uv {
+
+void Descriptor::reset(int fd) noexcept {
+    if (fd_ >= 0)
+        ::close(fd_);
+    fd_ = fd;
+}
+
+Descriptor openStreamSocket(const Address& address) {
+    const int family = address.isIPv6() ? AF_INET6 : AF_INET;
+    return Descriptor(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+}
+
+int setOption(int fd, int level, int option, int value) noexcept {
+    return ::setsockopt(fd, level, option, &value, sizeof value) == 0 ? 0 : errno;
+}
+
+int getOption(int fd, int level, int option) noexcept {
+    int value = 0;
+    socklen_t size = sizeof value;
+    return ::getsockopt(fd, level, option, &value, &size) == 0 ? value : -1;
+}
+
+int bindTo(int fd, const Address& address) noexcept {
+    sockaddr_storage storage{};
+    const std::size_t size = address.toSockaddr(storage);
+    return ::bind(fd, reinterpret_cast<const sockaddr*>(&storage), static_cast<socklen_t>(size)) == 0 ? 0 : errno;
+}
+
+Address localAddress(int fd) {
+    sockaddr_storage storage{};
+    socklen_t size = sizeof storage;
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0)
+        return Address::none();
+    return Address::fromSockaddr(reinterpret_cast<const sockaddr*>(&storage), size);
+}
+
+int takeError(int fd) noexcept {
+    const int error = getOption(fd, SOL_SOCKET, SO_ERROR);
+    return error < 0 ? errno : error;
+}
+
+void applyStreamOptions(int fd, const StreamOptions& options) noexcept {
+    if (options.noDelay)
+        setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (options.keepAlive)
+        applyKeepAlive(fd, options.keepAlive);
+    if (options.userTimeout.count() > 0) {
+        setOption(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(options.userTimeout.count()));
+    }
+}
+
+void applyKeepAlive(int fd, const std::optional<KeepAlive>& times) noexcept {
+    setOption(fd, SOL_SOCKET, SO_KEEPALIVE, times ? 1 : 0);
+    if (!times)
+        return;
+    setOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(times->idle.count()));
+    setOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, static_cast<int>(times->interval.count()));
+    setOption(fd, IPPROTO_TCP, TCP_KEEPCNT, times->count);
+}
+
+} // namespace torsion::uv

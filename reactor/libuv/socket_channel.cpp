@@ -1,0 +1,173 @@
+#include <reactor/libuv/socket_channel.hpp>
+
+#include <reactor/libuv/socket.hpp>
+
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+namespace torsion::uv {
+
+namespace {
+
+bool wouldBlock(int error) {
+    return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS;
+}
+
+ssize_t sendOne(int fd, std::string_view buffer) {
+    return ::send(fd, buffer.data(), buffer.size(), MSG_NOSIGNAL);
+}
+
+ssize_t sendMany(int fd, std::span<const std::string_view> buffers) {
+    std::array<iovec, core::WriteQueue::kMaxBuffers> vectors;
+    const std::size_t count = std::min(buffers.size(), vectors.size());
+    for (std::size_t i = 0; i < count; ++i) {
+        vectors[i] = {const_cast<char*>(buffers[i].data()), buffers[i].size()};
+    }
+    msghdr message{};
+    message.msg_iov = vectors.data();
+    message.msg_iovlen = count;
+    return ::sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+} // namespace
+
+SocketChannel::SocketChannel(LoopContext& context, Descriptor socket)
+    : context_(context), socket_(std::move(socket)), watch_(context, socket_.get(), *this) {}
+
+core::ChannelPtr SocketChannel::make(LoopContext& context, Descriptor socket, const StreamOptions& options) {
+    core::ChannelPtr channel(new SocketChannel(context, std::move(socket)));
+    applyStreamOptions(static_cast<SocketChannel&>(*channel).socket_.get(), options);
+    return channel;
+}
+
+core::ReceiveResult SocketChannel::receive() {
+    using Kind = core::ReceiveResult::Kind;
+    for (;;) {
+        const ssize_t count = ::recv(socket_.get(), context_.readBuffer.get(), LoopContext::kReadSize, 0);
+        if (count > 0) [[likely]] {
+            return {.kind = Kind::Data, .data = {context_.readBuffer.get(), static_cast<std::size_t>(count)}};
+        }
+        if (count == 0)
+            return {.kind = Kind::End};
+        if (errno == EINTR)
+            continue;
+        if (wouldBlock(errno))
+            return {.kind = Kind::Nothing};
+        return {.kind = Kind::Error, .error = errno};
+    }
+}
+
+core::SendResult SocketChannel::trySend(std::span<const std::string_view> buffers) {
+    for (;;) {
+        const ssize_t count =
+            buffers.size() == 1 ? sendOne(socket_.get(), buffers.front()) : sendMany(socket_.get(), buffers);
+        if (count >= 0) [[likely]]
+            return {.sent = static_cast<std::size_t>(count)};
+        if (errno == EINTR)
+            continue;
+        if (wouldBlock(errno))
+            return {};
+        return {.error = errno};
+    }
+}
+
+void SocketChannel::onReady(int status, int events) {
+    if (status < 0) { // the socket is in error: libuv has stopped watching
+        watch_.stopped();
+        if (!reading_)
+            return checkBroken();
+        events_->onReadable();
+    } else {
+        if ((events & UV_WRITABLE) != 0 && std::exchange(writing_, false))
+            events_->onWritable();
+        if ((events & UV_READABLE) != 0 && reading_) [[likely]] {
+            events_->onReadable();
+        } else if ((events & UV_PRIORITIZED) != 0) {
+            checkBroken();
+        }
+    }
+    updateWatch();
+}
+
+// Reading is off, and the connection is in error or ended in both directions. Ended: what was received waits.
+void SocketChannel::checkBroken() {
+    hungUp_ = true;
+    const int error = takeError(socket_.get());
+    if (error != 0)
+        events_->onBroken(error);
+    updateWatch();
+}
+
+// Called after every event, so the common case is one comparison. Watching for "priority" brings errors and hang-ups.
+void SocketChannel::updateWatch() {
+    int wanted = (reading_ ? UV_READABLE : 0) | (writing_ ? UV_WRITABLE : 0);
+    if (wanted == 0 && !hungUp_)
+        wanted = UV_PRIORITIZED;
+    watch_.watch(wanted);
+}
+
+void SocketChannel::armWritable() {
+    writing_ = true;
+    updateWatch();
+}
+
+void SocketChannel::startRead() {
+    reading_ = true;
+    hungUp_ = false;
+    updateWatch();
+}
+
+void SocketChannel::shutdownWrite() {
+    ::shutdown(socket_.get(), SHUT_WR);
+}
+
+std::size_t SocketChannel::unacknowledged() const {
+    int bytes = 0;
+    return ::ioctl(socket_.get(), SIOCOUTQ, &bytes) == 0 ? static_cast<std::size_t>(bytes) : 0;
+}
+
+void SocketChannel::close(core::CloseMode mode) {
+    if (mode == core::CloseMode::Reset) {
+        const linger reset{.l_onoff = 1, .l_linger = 0};
+        ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    }
+    delete this;
+}
+
+Address SocketChannel::host() const {
+    return localAddress(socket_.get());
+}
+
+void* SocketChannel::query(const void* kind) noexcept {
+    return kind == &TcpTransport::kKind ? static_cast<TcpTransport*>(this) : nullptr;
+}
+
+void SocketChannel::setTcpNoDelay(bool enabled) {
+    setOption(socket_.get(), IPPROTO_TCP, TCP_NODELAY, enabled ? 1 : 0);
+}
+
+bool SocketChannel::getTcpNoDelay() const {
+    return getOption(socket_.get(), IPPROTO_TCP, TCP_NODELAY) > 0;
+}
+
+void SocketChannel::setTcpKeepAlive(std::optional<KeepAlive> times) {
+    applyKeepAlive(socket_.get(), times);
+}
+
+bool SocketChannel::getTcpKeepAlive() const {
+    return getOption(socket_.get(), SOL_SOCKET, SO_KEEPALIVE) > 0;
+}
+
+void SocketChannel::setTcpUserTimeout(std::chrono::milliseconds timeout) {
+    setOption(socket_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(timeout.count()));
+}
+
+} // namespace torsion::uv

@@ -1,0 +1,157 @@
+#include <reactor/libuv/tcp_port.hpp>
+
+#include <reactor/errors.hpp>
+#include <reactor/libuv/socket.hpp>
+#include <reactor/libuv/socket_channel.hpp>
+#include <reactor/log.hpp>
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <exception>
+#include <system_error>
+#include <utility>
+
+namespace torsion::uv {
+
+namespace {
+
+[[noreturn]] void cannotListen(const Address& address, int error) {
+    throw CannotListenError(address.host(), address.port(), error);
+}
+
+Descriptor openListener(const core::ListenSpec& spec) {
+    const Address& address = spec.address;
+    Descriptor socket = openStreamSocket(address);
+    if (!socket)
+        cannotListen(address, errno);
+    const int fd = socket.get();
+    setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    int error = spec.reusePort ? setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1) : 0;
+    if (error == 0 && address.isIPv6())
+        error = setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, spec.dualStack ? 0 : 1);
+    if (error != 0)
+        cannotListen(address, error);
+    if (spec.configureSocket)
+        (*spec.configureSocket)(fd);
+    if (error = bindTo(fd, address); error != 0)
+        cannotListen(address, error);
+    if (::listen(fd, spec.backlog) != 0)
+        cannotListen(address, errno);
+    return socket;
+}
+
+} // namespace
+
+TcpPort::TcpPort(LoopContext& context, const core::ListenSpec& spec, core::AcceptEvents& events)
+    : context_(context), events_(events), stream_(spec.stream), budget_(spec.acceptBudget), socket_(openListener(spec)),
+      host_(localAddress(socket_.get())) {
+    try {
+        watch_.emplace(context_, socket_.get(), static_cast<Ready&>(*this));
+    } catch (const std::system_error& error) {
+        cannotListen(spec.address, error.code().value());
+    }
+    reserve();
+}
+
+void TcpPort::reserve() noexcept {
+    reserve_.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+}
+
+void TcpPort::startAccepting() {
+    accepting_ = true;
+    if (!resting_.active())
+        watch_->watch(UV_READABLE);
+}
+
+void TcpPort::stopAccepting() {
+    accepting_ = false;
+    watch_->watch(0);
+}
+
+// The port, and so this object, may be closed by a factory or protocol; it is destroyed by `events_` only after that,
+// so `alive` says whether to look at anything again.
+void TcpPort::onReady(int status, int) {
+    if (status < 0) {
+        watch_->stopped();
+        return rest();
+    }
+    const std::weak_ptr<void> alive = alive_;
+    for (int i = 0; i < budget_; ++i) {
+        if (!acceptOne() || alive.expired() || !accepting_)
+            return;
+    }
+}
+
+// False: nothing more to accept for now.
+bool TcpPort::acceptOne() {
+    sockaddr_storage storage; // filled in by accept4
+    socklen_t size = sizeof storage;
+    Descriptor socket(
+        ::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&storage), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!socket)
+        return acceptFailed(errno);
+    complained_ = false;
+    core::ChannelPtr channel;
+    try {
+        channel = SocketChannel::make(context_, std::move(socket), stream_);
+    } catch (const std::exception& error) {
+        log::logger()->error("cannot take a connection on {}: {}", host_.toString(), error.what());
+        events_.onTurnedAway();
+        return true;
+    }
+    events_.onAccepted(std::move(channel), Address::fromSockaddr(reinterpret_cast<const sockaddr*>(&storage), size));
+    return true;
+}
+
+bool TcpPort::acceptFailed(int error) {
+    switch (error) {
+    case EINTR:
+    case ECONNABORTED: // reset before we came to it
+    case EPERM:        // refused by a firewall rule
+    case EPROTO:
+        return true;
+    case EAGAIN:
+        return false;
+    case EMFILE:
+    case ENFILE:
+        turnAway();
+        return false;
+    default: // ENOBUFS, ENOMEM and whatever else: later
+        if (!std::exchange(complained_, true)) {
+            log::logger()->error("accepting on {} rests: {}", host_.toString(), describeErrno(error));
+        }
+        rest();
+        return false;
+    }
+}
+
+// No descriptor is left: gives the reserve up for one accept at a time, as long as peers wait.
+void TcpPort::turnAway() {
+    if (!std::exchange(complained_, true)) {
+        log::logger()->error("no descriptors are left: connections to {} are turned away", host_.toString());
+    }
+    for (int i = 0; i < budget_; ++i) {
+        reserve_.reset();
+        const Descriptor refused(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        if (!refused)
+            break;
+        events_.onTurnedAway();
+    }
+    reserve();
+    rest();
+}
+
+void TcpPort::rest() {
+    watch_->watch(0);
+    resting_ = context_.turn.callLater(kRest, [this] {
+        if (!reserve_)
+            reserve();
+        if (accepting_)
+            watch_->watch(UV_READABLE);
+    });
+}
+
+} // namespace torsion::uv

@@ -1,0 +1,194 @@
+#include <reactor/libuv/uv_reactor.hpp>
+
+#include <reactor/errors.hpp>
+#include <reactor/libuv/loop_context.hpp>
+#include <reactor/libuv/loop_hooks.hpp>
+#include <reactor/libuv/secure_random.hpp>
+#include <reactor/libuv/signals.hpp>
+#include <reactor/libuv/tcp_connect.hpp>
+#include <reactor/libuv/tcp_port.hpp>
+#include <reactor/libuv/thread_resolver.hpp>
+
+#include <uv.h>
+
+#include <algorithm>
+#include <memory>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+namespace torsion {
+
+namespace {
+
+// An owned loop's handles are closed within a few iterations; more would mean that one is not ours.
+constexpr int kCloseIterations = 1000;
+
+std::uint64_t wholeMilliseconds(Duration wait) {
+    const auto rounded = std::chrono::ceil<std::chrono::milliseconds>(wait).count();
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(rounded, 0));
+}
+
+std::uint64_t seedFromSystem() {
+    SecureRandom random;
+    return random.next();
+}
+
+} // namespace
+
+struct UvReactor::Impl final : uv::LoopListener {
+    Impl(UvReactor& owner, uv_loop_t* loop, const ReactorOptions& reactorOptions, bool owned)
+        : reactor(owner), options(reactorOptions), ownsLoop(owned),
+          context{loop, owner.turn(), reactorOptions.dispatch == Dispatch::Direct},
+          hooks(std::in_place, loop, *this, owned) {}
+
+    void onPrepare() override { reactor.prepare(); }
+    void onCheck() override { reactor.check(); }
+
+    UvReactor& reactor;
+    ReactorOptions options;
+    bool ownsLoop;
+    uv::LoopContext context;
+    std::optional<uv::LoopHooks> hooks;
+    std::optional<uv::Signals> signals;
+    std::optional<int> signal;
+    std::optional<TimePoint> alarm;     // what the hooks' alarm is set for
+    std::optional<TimePoint> waitUntil; // of iterate(wait)
+    SecureRandom secureRandom;
+};
+
+namespace {
+
+std::unique_ptr<uv_loop_t> newLoop() {
+    auto loop = std::make_unique<uv_loop_t>();
+    if (const int error = uv_loop_init(loop.get()); error != 0) {
+        throw std::system_error(-error, std::generic_category(), "cannot make a loop");
+    }
+    return loop;
+}
+
+} // namespace
+
+UvReactor::UvReactor(const ReactorOptions& options) : UvReactor(newLoop().release(), options, true) {}
+
+UvReactor::UvReactor(uv_loop_t* loop, const ReactorOptions& options) : UvReactor(loop, options, false) {}
+
+UvReactor::UvReactor(uv_loop_t* loop, const ReactorOptions& options, bool ownsLoop)
+    : ReactorCore([this] { impl_->hooks->wake(); }, std::make_unique<SeededRandom>(seedFromSystem())),
+      impl_(std::make_unique<Impl>(*this, loop, options, ownsLoop)) {
+    resolver_ = std::make_unique<ThreadResolver>(remote());
+}
+
+UvReactor::~UvReactor() {
+    endEverything();
+    resolver_.reset();
+    impl_->signals.reset();
+    impl_->hooks.reset();
+    if (!impl_->ownsLoop)
+        return;
+    const std::unique_ptr<uv_loop_t> loop(impl_->context.loop);
+    for (int i = 0; i < kCloseIterations && uv_loop_close(loop.get()) == UV_EBUSY; ++i) {
+        uv_run(loop.get(), UV_RUN_NOWAIT);
+    }
+}
+
+void UvReactor::runTurns() {
+    if (!impl_->ownsLoop && !impl_->options.runForeignLoop) {
+        throw std::logic_error("run() on a foreign loop: whoever owns the loop runs it (or set runForeignLoop)");
+    }
+    while (!leaving())
+        uv_run(impl_->context.loop, UV_RUN_DEFAULT);
+}
+
+void UvReactor::runOneTurn(Duration wait) {
+    if (!impl_->ownsLoop && !impl_->options.runForeignLoop) {
+        throw std::logic_error("iterate() on a foreign loop: whoever owns the loop runs it (or set runForeignLoop)");
+    }
+    impl_->waitUntil = readClock() + std::max(wait, Duration::zero());
+    uv_run(impl_->context.loop, wait > Duration::zero() ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    impl_->waitUntil.reset();
+}
+
+void UvReactor::interrupt() noexcept {
+    uv_stop(impl_->context.loop);
+}
+
+void UvReactor::onStarted() {
+    impl_->signal.reset();
+    if (!impl_->options.handleSignals || !impl_->ownsLoop)
+        return;
+    impl_->signals.emplace(impl_->context.loop, [this](int number) {
+        impl_->signal = number;
+        try {
+            stop();
+        } catch (const ReactorNotRunning&) { // it is stopping already
+        }
+    });
+}
+
+void UvReactor::onStopped() noexcept {
+    impl_->signals.reset();
+}
+
+// Before the poll: what is due, what is dirty, and then how long to wait.
+void UvReactor::prepare() {
+    beforePoll();
+    uv::LoopHooks& hooks = *impl_->hooks;
+    std::optional<TimePoint> due = turn().nextEvent();
+    if (impl_->waitUntil && (!due || *due > *impl_->waitUntil))
+        due = impl_->waitUntil;
+    const bool busy = turn().isBusy() || !impl_->context.ready.empty();
+    hooks.setBusy(busy);
+    if (!due) {
+        hooks.clearAlarm();
+        impl_->alarm.reset();
+    } else if (!busy && (!hooks.alarmSet() || impl_->alarm != due)) {
+        hooks.setAlarm(wholeMilliseconds(*due - turn().now()));
+        impl_->alarm = due;
+    }
+    turn().timePassed();
+}
+
+void UvReactor::check() {
+
+    impl_->context.deliverReady();
+    afterPoll();
+}
+
+TimePoint UvReactor::readClock() const noexcept {
+    return TimePoint::fromNanoseconds(static_cast<std::int64_t>(uv_hrtime()));
+}
+
+// On an owned loop a turn follows whatever we are called from. A foreign loop may be about to wait: an active idle
+// handle keeps it from that, and the next prepare sees to the rest.
+void UvReactor::touched() noexcept {
+    if (impl_ && !impl_->ownsLoop && impl_->hooks)
+        impl_->hooks->setBusy(true);
+}
+
+std::optional<int> UvReactor::stoppedBySignal() const noexcept {
+    return impl_->signal;
+}
+
+uv_loop_t* UvReactor::loop() const noexcept {
+    return impl_->context.loop;
+}
+
+Random& UvReactor::secureRandom() {
+    return impl_->secureRandom;
+}
+
+std::chrono::system_clock::time_point UvReactor::wall() const {
+    return std::chrono::system_clock::now();
+}
+
+std::unique_ptr<core::Acceptor> UvReactor::openAcceptor(const core::ListenSpec& spec, core::AcceptEvents& events) {
+    return std::make_unique<uv::TcpPort>(impl_->context, spec, events);
+}
+
+std::unique_ptr<core::Connecting> UvReactor::beginConnecting(const Address& address, const core::ConnectSpec& spec,
+                                                             core::ConnectEvents& events) {
+    return std::make_unique<uv::TcpConnect>(impl_->context, address, spec, events);
+}
+
+} // namespace torsion

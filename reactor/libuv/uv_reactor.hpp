@@ -1,0 +1,79 @@
+#pragma once
+
+#include <reactor/core/reactor_core.hpp>
+
+#include <memory>
+#include <optional>
+
+struct uv_loop_s; // libuv's uv_loop_t
+
+namespace torsion {
+
+/// When events reach user code.
+enum class Dispatch {
+    Direct,  ///< from inside the poll, as they come: the quickest
+    TwoPhase ///< collected in the poll, delivered after it: for embedding
+};
+
+/// How a UvReactor is made.
+struct ReactorOptions {
+    Dispatch dispatch = Dispatch::Direct;
+
+    /// While `run()` runs, SIGINT, SIGTERM and SIGHUP stop the reactor, and SIGPIPE is ignored unless the program
+    /// handles it. The previous handling is restored when `run()` returns. Never on a foreign loop.
+    bool handleSignals = true;
+
+    /// On a foreign loop: `run()` and `iterate()` are allowed, and run the caller's loop.
+    bool runForeignLoop = false;
+};
+
+/// The reactor of the real system, on libuv: on a loop of its own, or on one that somebody else runs.
+///
+/// Used on one thread, but for `callFromThread()` and `remote()`. May be destroyed in any state except inside one of
+/// its own callbacks: every open connection hears `connectionLost` then, in the order of creation; nothing waits for a
+/// name look-up.
+class UvReactor final : public core::ReactorCore {
+public:
+    explicit UvReactor(const ReactorOptions& options = {});
+
+    /// On the caller's loop, which must outlive the reactor. What is pending keeps that loop alive, as handles of its
+    /// own would; the reactor's end closes what is ours and nothing else, and the loop's owner runs it until that is
+    /// done.
+    explicit UvReactor(uv_loop_s* loop, const ReactorOptions& options = {});
+    ~UvReactor() override;
+
+    /// The signal that stopped the last `run()`, for a program that wants to end by it; none otherwise (G34).
+    std::optional<int> stoppedBySignal() const noexcept;
+
+    /// The loop, for libuv handles of one's own.
+    uv_loop_s* loop() const noexcept;
+
+    Random& secureRandom() override;
+
+    // Clock
+    std::chrono::system_clock::time_point wall() const override;
+
+    // For the core
+    std::unique_ptr<core::Acceptor> openAcceptor(const core::ListenSpec& spec, core::AcceptEvents& events) override;
+    std::unique_ptr<core::Connecting> beginConnecting(const Address& address, const core::ConnectSpec& spec,
+                                                      core::ConnectEvents& events) override;
+
+private:
+    struct Impl;
+
+    UvReactor(uv_loop_s* loop, const ReactorOptions& options, bool ownsLoop);
+
+    void runTurns() override;
+    void runOneTurn(Duration wait) override;
+    void interrupt() noexcept override;
+    void onStarted() override;
+    void onStopped() noexcept override;
+    TimePoint readClock() const noexcept override;
+    void touched() noexcept override;
+    void prepare();
+    void check();
+
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace torsion
