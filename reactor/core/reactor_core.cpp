@@ -69,6 +69,7 @@ void ReactorCore::run() {
     onStopped();
     started_ = running_ = false;
     stop_ = Stop::No;
+    turn_.watchPhases(false);
 }
 
 void ReactorCore::stop(StopOptions options) {
@@ -79,6 +80,7 @@ void ReactorCore::stop(StopOptions options) {
         throw std::invalid_argument("stop: drain is negative");
     stopOptions_ = options;
     stop_ = Stop::Asked;
+    turn_.watchPhases(true);
     turn_.requestTurn();
 }
 

@@ -3,6 +3,7 @@
 #include <reactor/core/channel.hpp>
 #include <reactor/core/turn_core.hpp>
 #include <reactor/core/write_queue.hpp>
+#include <reactor/detail/pooled.hpp>
 #include <reactor/failure.hpp>
 #include <reactor/transport.hpp>
 
@@ -39,7 +40,8 @@ protected:
 ///
 /// Owned by its TurnCore's live list from `start()` on; destroys itself at the end of its close phase. Three files:
 /// `stream_core.cpp` (life and input), `stream_output.cpp` (the way out), `stream_closing.cpp` (the ways to end).
-class StreamCore final : public Transport,
+class StreamCore final : public torsion::detail::Pooled<StreamCore>,
+                         public Transport,
                          private ChannelEvents,
                          public Flushable,
                          public Closing,
@@ -133,13 +135,17 @@ private:
 
     // stream_output.cpp: the way out
     void writeBytes(std::string_view data, std::string* movable) override;
+    void writeChecked(std::string_view data, std::string* movable);
+    bool writePlain(std::string_view data, std::string* movable);
+    void keepRest(std::string_view data, std::size_t skip, std::string* movable);
     void writeLarge(std::span<const std::string_view> pieces, std::string* movable);
     void appendSmall(std::string_view data);
     void queueRest(std::string_view data);
     bool acceptsWrite(std::size_t bytes);
+    bool acceptsOutput() const noexcept { return phase_ != Phase::Lost && output_ != Output::Broken; }
     void sendCork();
     void sendQueue();
-    bool sent(SendResult result, std::size_t offered);
+    bool sentPart(SendResult result, std::size_t offered);
     void outputBroke(int error);
     void checkHighWater();
     void onWritable() override;

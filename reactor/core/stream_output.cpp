@@ -26,8 +26,18 @@ constexpr std::size_t kLargeWrite = 2048;
 } // namespace
 
 void StreamCore::writeBytes(std::string_view data, std::string* movable) {
-    if (plain_ && turn_.cork.owner == this && data.size() < kLargeWrite && turn_.cork.append(data)) [[likely]]
-        return;
+    Cork& cork = turn_.cork;
+    if (plain_ && cork.owner == this) [[likely]] {
+        if (data.size() < kLargeWrite && cork.append(data)) [[likely]]
+            return;
+        if (cork.size() == 0 && writePlain(data, movable))
+            return;
+    }
+    writeChecked(data, movable);
+}
+
+// Everything but the two short ways: what was written before comes first, and every limit is looked at.
+void StreamCore::writeChecked(std::string_view data, std::string* movable) {
     if (!acceptsWrite(data.size()))
         return;
     if (data.size() >= kLargeWrite) {
@@ -36,6 +46,21 @@ void StreamCore::writeBytes(std::string_view data, std::string* movable) {
         appendSmall(data);
     }
     checkHighWater();
+}
+
+// A large write that nothing waits before goes to the kernel from where it lies. False: it has to be written otherwise.
+bool StreamCore::writePlain(std::string_view data, std::string* movable) {
+    const SendResult result = channel_->trySend({&data, 1});
+    turn_.stats.bytesSent += result.sent;
+    if (result.sent == data.size()) [[likely]]
+        return true;
+    if (!sentPart(result, data.size())) {
+        turn_.stats.droppedBytes += data.size() - result.sent;
+        return true;
+    }
+    keepRest(data, result.sent, movable);
+    checkHighWater();
+    return true;
 }
 
 // One gathering send when there is much, as many pieces as it takes.
@@ -73,7 +98,7 @@ void StreamCore::appendSmall(std::string_view data) {
 }
 
 void StreamCore::queueRest(std::string_view data) {
-    if (phase_ == Phase::Lost || output_ == Output::Broken) {
+    if (!acceptsOutput()) {
         turn_.stats.droppedBytes += data.size();
         return;
     }
@@ -118,16 +143,17 @@ void StreamCore::writeLarge(std::span<const std::string_view> pieces, std::strin
         for (std::size_t i = 0; i < count; ++i)
             offered += buffers[i].size();
         const SendResult result = channel_->trySend({buffers.data(), count});
+        turn_.stats.bytesSent += result.sent;
+        if (!sentPart(result, offered)) { // the cork was discarded and counted
+            turn_.stats.droppedBytes += offered - (corked ? buffers[0].size() : 0);
+            return;
+        }
         const std::size_t fromCork = corked ? std::min(result.sent, cork.size()) : 0;
         taken = result.sent - fromCork;
         if (corked) {
-            const std::string_view rest = cork.view().substr(fromCork);
-            if (result.error == 0)
-                queueRest(rest);
+            queueRest(cork.view().substr(fromCork));
             cork.clear();
         }
-        if (!sent(result, offered))
-            return;
     } else if (corked) {
         sendCork();
     }
@@ -136,52 +162,44 @@ void StreamCore::writeLarge(std::span<const std::string_view> pieces, std::strin
         taken -= skip;
         if (skip == piece.size())
             continue;
-        if (movable && phase_ != Phase::Lost && output_ != Output::Broken) {
-            turn_.stats.bufferedBytes += piece.size() - skip;
-            queue_.appendOwned(turn_.chunks, std::move(*movable), skip);
-            plain_ = false;
-        } else {
-            queueRest(piece.substr(skip));
-        }
+        keepRest(piece, skip, movable);
     }
     if (!queue_.empty() && !armed_)
         turn_.markDirty(*this);
 }
 
+// Queues `data` without its first `skip` bytes; a string that is ours is not copied.
+void StreamCore::keepRest(std::string_view data, std::size_t skip, std::string* movable) {
+    if (!movable || !acceptsOutput())
+        return queueRest(data.substr(skip));
+    turn_.stats.bufferedBytes += data.size() - skip;
+    queue_.appendOwned(turn_.chunks, std::move(*movable), skip);
+    plain_ = false;
+}
+
 // Hands the cork to the kernel, or to the queue when bytes wait already.
 void StreamCore::sendCork() {
     Cork& cork = turn_.cork;
-    if (phase_ == Phase::Lost || output_ == Output::Broken) {
-        turn_.stats.droppedBytes += cork.size();
-        cork.clear();
-        return;
-    }
     std::size_t taken = 0;
-    if (queue_.empty() && !armed_) [[likely]] {
+    if (plain_ || (acceptsOutput() && queue_.empty() && !armed_)) [[likely]] {
         const std::string_view all = cork.view();
         const SendResult result = channel_->trySend({&all, 1});
-        if (result.sent == all.size()) [[likely]] {
-            turn_.stats.bytesSent += all.size();
-            cork.clear();
-            return;
-        }
-        if (!sent(result, all.size())) {
-            cork.clear();
-            return;
-        }
+        turn_.stats.bytesSent += result.sent;
+        if (result.sent == all.size()) [[likely]]
+            return cork.clear();
+        if (!sentPart(result, all.size()))
+            return; // the cork was discarded with the rest
         taken = result.sent;
     }
     queueRest(cork.view().substr(taken));
     cork.clear();
-    if (!armed_)
+    if (!armed_ && phase_ != Phase::Lost)
         turn_.markDirty(*this);
 }
 
-// Accounts for a send. False: it failed, and our direction is broken.
-bool StreamCore::sent(SendResult result, std::size_t offered) {
-    turn_.stats.bytesSent += result.sent;
+// After a send that did not take everything. False: it failed, our direction is broken, and all output is discarded.
+bool StreamCore::sentPart(SendResult result, std::size_t offered) {
     if (result.error != 0) {
-        turn_.stats.droppedBytes += offered - result.sent;
         outputBroke(result.error);
         return false;
     }
@@ -205,7 +223,8 @@ void StreamCore::sendQueue() {
     const SendResult result = channel_->trySend(buffers);
     queue_.consume(turn_.chunks, result.sent);
     turn_.stats.bufferedBytes -= result.sent;
-    if (!sent(result, offered))
+    turn_.stats.bytesSent += result.sent;
+    if (!sentPart(result, offered))
         return;
     if (!queue_.empty() && !armed_)
         turn_.markDirty(*this); // more than one send's worth: the rest next time round

@@ -31,20 +31,23 @@ void TurnCore::beforePoll() {
     ++stats.turns;
     requested_ = false;
     timePassed();
-    if (timers.nextDue()) {
+    if (timersWaiting_) {
         stats.timersRun += timers.runDue(now(), [this](Function<void()>& call) { guard("timed call", call); });
     }
-    host_.betweenPhases();
+    if (phasesWatched_)
+        host_.betweenPhases();
     runFlushes();
     inPhase_ = false; // the time stays known until the backend waits
 }
 
 void TurnCore::afterPoll() {
     inPhase_ = true;
-    runInbox();
+    if (!inbox_.empty())
+        runInbox();
     runFlushes();
     runClosings();
-    host_.betweenPhases();
+    if (phasesWatched_)
+        host_.betweenPhases();
     if (slowTurn_ != Duration::zero()) {
         const Duration took = freshNow() - phaseBegan_;
         if (took > slowTurn_) {
@@ -56,32 +59,22 @@ void TurnCore::afterPoll() {
 }
 
 void TurnCore::runInbox() {
-    if (inbox_.empty())
-        return;
     for (auto& call : inbox_.takeAll())
         guard("call from a thread", call);
 }
 
-void TurnCore::runFlushes() {
-    if (dirty_.empty())
-        return;
+void TurnCore::runWaitingFlushes() {
     IntrusiveList<Flushable, DirtyTag> now; // what gets dirty meanwhile waits for the next flush phase
     now.takeAll(dirty_);
     while (!now.empty())
         now.popFront().onFlush();
 }
 
-void TurnCore::runClosings() {
-    if (closings_.empty())
-        return;
+void TurnCore::runWaitingClosings() {
     IntrusiveList<Closing, ClosingTag> now; // what ends meanwhile is told in the next close phase
     now.takeAll(closings_);
     while (!now.empty())
         now.popFront().onClosePhase();
-}
-
-bool TurnCore::isBusy() const noexcept {
-    return hasWork() || requested_ || !inbox_.empty();
 }
 
 void TurnCore::beginLinger(Lingering& stream) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <reactor/clock.hpp>
+#include <reactor/core/inbox.hpp>
 #include <reactor/core/intrusive_list.hpp>
 #include <reactor/core/timer_queue.hpp>
 #include <reactor/core/write_queue.hpp>
@@ -12,10 +13,6 @@
 #include <memory>
 #include <optional>
 #include <string_view>
-
-namespace torsion {
-class RemoteInbox;
-}
 
 namespace torsion::core {
 
@@ -105,7 +102,8 @@ public:
     /// begun must end).
     virtual void touched() noexcept = 0;
 
-    /// A phase's user code has run, and none is on the stack: the place to carry a shutdown on.
+    /// After `TurnCore::watchPhases(true)`: a phase's user code has run, and none is on the stack: the place to carry a
+    /// shutdown on.
     virtual void betweenPhases() = 0;
 
 protected:
@@ -130,14 +128,26 @@ public:
     void afterPoll();
 
     /// The flush and close phases alone, for a shutdown.
-    void runClosings();
-    void runFlushes();
+    void runClosings() {
+        if (!closings_.empty())
+            runWaitingClosings();
+    }
+    void runFlushes() {
+        if (!dirty_.empty())
+            runWaitingFlushes();
+    }
 
     /// The backend must not wait for events: there is work without them.
-    bool isBusy() const noexcept;
+    bool isBusy() const noexcept { return hasWork() || requested_ || !inbox_.empty(); }
 
     /// Until when the backend may wait, when it may; none: until an event comes.
-    std::optional<TimePoint> nextEvent() const { return timers.nextDue(); }
+    std::optional<TimePoint> nextEvent() noexcept {
+        if (!timersWaiting_)
+            return std::nullopt;
+        const std::optional<TimePoint> due = timers.nextDue();
+        timersWaiting_ = due.has_value();
+        return due;
+    }
 
     /// The time of this phase, read at most once.
     TimePoint now() noexcept {
@@ -202,6 +212,7 @@ public:
     void beginLinger(Lingering& stream);
     void endLinger(Lingering& stream) noexcept;
 
+    void watchPhases(bool watch) noexcept { phasesWatched_ = watch; }
     void setSlowTurn(Duration limit) noexcept { slowTurn_ = limit; }
     std::uint64_t nextId() noexcept { return ++lastId_; }
 
@@ -215,10 +226,15 @@ public:
 
 private:
     TimePoint readTime() override { return freshNow(); }
-    void nextDueChanged() noexcept override { touched(); }
+    void nextDueChanged() noexcept override {
+        timersWaiting_ = true;
+        touched();
+    }
 
     static void logEscaped(std::string_view what) noexcept;
     void runInbox();
+    void runWaitingFlushes();
+    void runWaitingClosings();
     void beginPhase() noexcept;
     void endPhase() noexcept;
 
@@ -235,6 +251,8 @@ private:
     bool nowKnown_ = false;
     bool inPhase_ = false;
     bool requested_ = false;
+    bool phasesWatched_ = false;
+    bool timersWaiting_ = false; // the timer queue may hold something
 };
 
 } // namespace torsion::core

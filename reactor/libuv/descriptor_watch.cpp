@@ -8,7 +8,7 @@
 namespace torsion::uv {
 
 DescriptorWatch::DescriptorWatch(LoopContext& context, int fd, Ready& owner) {
-    auto block = std::make_unique<Block>(Block{{}, &context, &owner});
+    auto block = std::make_unique<Block>(context, owner);
     if (const int error = uv_poll_init(context.loop, &block->handle, fd); error != 0) {
         throw std::system_error(-error, std::generic_category(), "cannot watch a descriptor");
     }

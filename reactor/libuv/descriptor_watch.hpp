@@ -1,5 +1,6 @@
 #pragma once
 
+#include <reactor/detail/pooled.hpp>
 #include <reactor/libuv/loop_context.hpp>
 
 #include <uv.h>
@@ -25,7 +26,8 @@ public:
     int events() const noexcept { return events_; }
 
 private:
-    struct Block {
+    struct Block : torsion::detail::Pooled<Block> {
+        Block(LoopContext& itsContext, Ready& itsOwner) : context(&itsContext), owner(&itsOwner) {}
         uv_poll_t handle;
         LoopContext* context;
         Ready* owner; // null once closing

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <reactor/core/channel.hpp>
+#include <reactor/detail/pooled.hpp>
 #include <reactor/libuv/descriptor.hpp>
 #include <reactor/libuv/descriptor_watch.hpp>
 
@@ -12,7 +13,10 @@ namespace torsion::uv {
 /// `epoll_ctl` pair even when everything goes out; and it reports nothing at all while reading is off.)
 ///
 /// While reading is off only errors and hang-ups are watched for. Turning reading off costs nothing until input comes.
-class SocketChannel final : public core::Channel, public TcpTransport, private Ready {
+class SocketChannel final : public torsion::detail::Pooled<SocketChannel>,
+                            public core::Channel,
+                            public TcpTransport,
+                            private Ready {
 public:
     /// Takes over a connected, non-blocking socket. Reading is off.
     /// @throws std::system_error when it cannot be watched; the socket is closed then.

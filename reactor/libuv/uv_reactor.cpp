@@ -54,6 +54,7 @@ struct UvReactor::Impl final : uv::LoopListener {
     std::optional<int> signal;
     std::optional<TimePoint> alarm;     // what the hooks' alarm is set for
     std::optional<TimePoint> waitUntil; // of iterate(wait)
+    bool bounded = false;               // the last poll was: busy, or with an alarm
     SecureRandom secureRandom;
 };
 
@@ -133,11 +134,18 @@ void UvReactor::onStopped() noexcept {
 // Before the poll: what is due, what is dirty, and then how long to wait.
 void UvReactor::prepare() {
     beforePoll();
+    const std::optional<TimePoint> due = turn().nextEvent();
+    const bool busy = turn().isBusy() || !impl_->context.ready.empty();
+    if (due || busy || impl_->bounded || impl_->waitUntil)
+        boundPoll(due, busy);
+    turn().timePassed();
+}
+
+void UvReactor::boundPoll(std::optional<TimePoint> due, bool busy) {
     uv::LoopHooks& hooks = *impl_->hooks;
-    std::optional<TimePoint> due = turn().nextEvent();
     if (impl_->waitUntil && (!due || *due > *impl_->waitUntil))
         due = impl_->waitUntil;
-    const bool busy = turn().isBusy() || !impl_->context.ready.empty();
+    impl_->bounded = busy || due;
     hooks.setBusy(busy);
     if (!due) {
         hooks.clearAlarm();
@@ -146,7 +154,6 @@ void UvReactor::prepare() {
         hooks.setAlarm(wholeMilliseconds(*due - turn().now()));
         impl_->alarm = due;
     }
-    turn().timePassed();
 }
 
 void UvReactor::check() {

@@ -71,6 +71,7 @@ private:
     TimePoint readClock() const noexcept override;
     void touched() noexcept override;
     void prepare();
+    void boundPoll(std::optional<TimePoint> due, bool busy);
     void check();
 
     std::unique_ptr<Impl> impl_;
