@@ -18,7 +18,7 @@ StreamCore::StreamCore(TurnCore& turn, Reactor& reactor, StreamOwner& owner, Cha
                        std::shared_ptr<Protocol> protocol)
     : turn_(turn), channel_(channel.release()), protocol_(std::move(protocol)), owner_(&owner),
       factory_(std::move(factory)), reactor_(reactor), limits_(options.writeBuffer), close_(options.close),
-      id_(turn.nextId()), began_(turn.now()), peer_(peer) {
+      id_(turn.nextId()), began_(turn.roughNow()), peer_(peer) {
     channel_->attach(*this);
 }
 

@@ -98,6 +98,9 @@ class TurnHost {
 public:
     virtual TimePoint readClock() const noexcept = 0;
 
+    /// The time of the last wait's end, about; costs nothing.
+    virtual TimePoint roughNow() const noexcept { return readClock(); }
+
     /// Something is to be done though no event may come: the next waiting must be short (and one that a host's loop has
     /// begun must end).
     virtual void touched() noexcept = 0;
@@ -161,6 +164,9 @@ public:
         nowKnown_ = false;
         return now();
     }
+    /// For ages in listings: up to a turn old, and free.
+    TimePoint roughNow() const noexcept { return nowKnown_ ? now_ : host_.roughNow(); }
+
     /// Forgets the time: events have been waited for.
     void timePassed() noexcept { nowKnown_ = false; }
 

@@ -20,9 +20,14 @@ public:
     int get() const noexcept { return fd_; }
     explicit operator bool() const noexcept { return fd_ >= 0; }
     int release() noexcept { return std::exchange(fd_, -1); }
-    void reset(int fd = -1) noexcept;
+    void reset(int fd = -1) noexcept {
+        if (const int old = std::exchange(fd_, fd); old >= 0)
+            closeDescriptor(old);
+    }
 
 private:
+    static void closeDescriptor(int fd) noexcept;
+
     int fd_ = -1;
 };
 

@@ -9,10 +9,8 @@
 
 namespace torsion::uv {
 
-void Descriptor::reset(int fd) noexcept {
-    if (fd_ >= 0)
-        ::close(fd_);
-    fd_ = fd;
+void Descriptor::closeDescriptor(int fd) noexcept {
+    ::close(fd);
 }
 
 Descriptor openStreamSocket(const Address& address) {

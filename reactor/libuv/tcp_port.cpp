@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <exception>
 #include <system_error>
@@ -56,6 +57,11 @@ TcpPort::TcpPort(LoopContext& context, const core::ListenSpec& spec, core::Accep
     reserve();
 }
 
+TcpPort::~TcpPort() {
+    if (gone_)
+        *gone_ = true;
+}
+
 void TcpPort::reserve() noexcept {
     reserve_.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
@@ -71,18 +77,25 @@ void TcpPort::stopAccepting() {
     watch_->watch(0);
 }
 
-// The port, and so this object, may be closed by a factory or protocol; it is destroyed by `events_` only after that,
-// so `alive` says whether to look at anything again.
+// A factory or protocol may stop the port, which destroys this object.
 void TcpPort::onReady(int status, int) {
     if (status < 0) {
         watch_->stopped();
         return rest();
     }
-    const std::weak_ptr<void> alive = alive_;
-    for (int i = 0; i < budget_; ++i) {
-        if (!acceptOne() || alive.expired() || !accepting_)
+    bool gone = false;
+    gone_ = &gone;
+    int accepted = 0;
+    while (accepted < batch_) {
+        const bool more = acceptOne();
+        if (gone)
             return;
+        if (!more || !accepting_)
+            break;
+        ++accepted;
     }
+    gone_ = nullptr;
+    batch_ = std::clamp(accepted == batch_ ? batch_ * 2 : accepted, 1, budget_);
 }
 
 // False: nothing more to accept for now.

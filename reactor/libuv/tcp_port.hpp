@@ -5,7 +5,6 @@
 #include <reactor/libuv/descriptor_watch.hpp>
 
 #include <chrono>
-#include <memory>
 #include <optional>
 
 namespace torsion::uv {
@@ -23,6 +22,7 @@ public:
 
     /// @throws CannotListenError
     TcpPort(LoopContext& context, const core::ListenSpec& spec, core::AcceptEvents& events);
+    ~TcpPort() override;
 
     const Address& host() const noexcept override { return host_; }
     void startAccepting() override;
@@ -40,12 +40,13 @@ private:
     core::AcceptEvents& events_;
     StreamOptions stream_;
     int budget_;
+    int batch_ = 1; // accepts tried for one event: as many as came last time, more while all were used
     Descriptor socket_;
     Descriptor reserve_;
     std::optional<DescriptorWatch> watch_;
     Address host_;
     ScopedCall resting_;
-    std::shared_ptr<void> alive_ = std::make_shared<char>(); // expires with this object
+    bool* gone_ = nullptr; // set when this object is destroyed inside its event
     bool accepting_ = false;
     bool complained_ = false; // running out is logged once, until an accept works again
 };

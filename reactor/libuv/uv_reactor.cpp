@@ -166,6 +166,10 @@ TimePoint UvReactor::readClock() const noexcept {
     return TimePoint::fromNanoseconds(static_cast<std::int64_t>(uv_hrtime()));
 }
 
+TimePoint UvReactor::roughNow() const noexcept {
+    return TimePoint::fromNanoseconds(static_cast<std::int64_t>(uv_now(impl_->context.loop)) * 1'000'000);
+}
+
 // On an owned loop a turn follows whatever we are called from. A foreign loop may be about to wait: an active idle
 // handle keeps it from that, and the next prepare sees to the rest.
 void UvReactor::touched() noexcept {

@@ -69,6 +69,7 @@ private:
     void onStarted() override;
     void onStopped() noexcept override;
     TimePoint readClock() const noexcept override;
+    TimePoint roughNow() const noexcept override;
     void touched() noexcept override;
     void prepare();
     void boundPoll(std::optional<TimePoint> due, bool busy);
