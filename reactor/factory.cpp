@@ -22,7 +22,12 @@ void Factory::doStart() {
         return;
     if (noisy)
         log::logger()->info("Starting factory {}", logPrefix());
-    startFactory();
+    try {
+        startFactory();
+    } catch (...) {
+        --users_; // whoever asked does not use it, and the next one starts it
+        throw;
+    }
 }
 
 void Factory::doStop() {

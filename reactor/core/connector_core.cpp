@@ -56,6 +56,7 @@ void ConnectorCore::connect() {
         throw std::logic_error(fmt::format("connect: the connector of {} is {}, not disconnected",
                                            destination_.toString(), nameOf(state_)));
     }
+    reactor_.checkNotEnded();
     if (!factoryStarted_) {
         factory_->doStart();
         factoryStarted_ = true;

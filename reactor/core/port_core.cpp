@@ -34,6 +34,7 @@ void PortCore::startListening() {
     reactor_.checkThread();
     if (acceptor_)
         return;
+    reactor_.checkNotEnded();
     acceptor_ = reactor_.openAcceptor(spec_, *this);
     host_ = acceptor_->host();
     spec_.address = host_; // started again, it is the same port

@@ -171,6 +171,13 @@ void ReactorCore::endEverything() noexcept {
     shutdown_.abandon();
     inbox_->close();
     shutDownLive();
+    ended_ = true; // whoever opens something whenever something closes was let, for so many rounds
+    shutDownLive();
+}
+
+void ReactorCore::checkNotEnded() const {
+    if (ended_)
+        throw ReactorNotRunning("the reactor is being destroyed: nothing can be opened on it");
 }
 
 DelayedCall ReactorCore::schedule(Duration delay, Function<void()>&& f) {

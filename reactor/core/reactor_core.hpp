@@ -64,6 +64,9 @@ public:
     std::shared_ptr<void> kept(std::uint64_t id) const;
     void release(std::uint64_t id) { kept_.erase(id); }
 
+    /// Before anything is opened. @throws ReactorNotRunning at the end of the reactor's destruction.
+    void checkNotEnded() const;
+
     /// Debug builds: terminates with a message when this is not the reactor's thread.
     void checkThread() const noexcept;
     /// @}
@@ -123,6 +126,7 @@ private:
     bool started_ = false; // run() was called, and has not returned
     bool running_ = false;
     bool leave_ = false;
+    bool ended_ = false; // by the destructor
 };
 
 } // namespace torsion::core

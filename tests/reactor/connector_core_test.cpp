@@ -38,7 +38,11 @@ public:
             onBuild();
         return refuse ? nullptr : std::make_shared<TracingProtocol>(*this);
     }
-    void startFactory() override { trace.emplace_back("start"); }
+    void startFactory() override {
+        trace.emplace_back("start");
+        if (onStart)
+            onStart();
+    }
     void stopFactory() override {
         trace.emplace_back("stop");
         if (onStop)
@@ -60,7 +64,7 @@ public:
     std::vector<Connector*> connectors;
     Failure lastReason;
     bool refuse = false;
-    std::function<void()> onBuild, onStop, onConnectionLost;
+    std::function<void()> onBuild, onStart, onStop, onConnectionLost;
     Hook onStarted, onFailed, onLost;
 
 private:
@@ -418,4 +422,23 @@ TEST_CASE_FIXTURE(Fixture, "a destroyed reactor cancels what is connecting, and 
     CHECK(take() == Trace{"failed CancelledError", "protocol lost ConnectionLost", "lost ConnectionLost", "stop"});
     CHECK(pending->state() == State::Disconnected);
     CHECK(connected->state() == State::Disconnected);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a factory that connects again whenever it fails does not outlast its reactor") {
+    LogCapture log;
+    factory->onFailed = [](const auto& connector) { connector->connect(); };
+    const auto connector = connect();
+    made.reset();
+    CHECK(connector->state() == State::Disconnected);
+    CHECK(take().back() == "stop");
+    CHECK(log.contains("ReactorNotRunning"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "S-80: a factory whose startFactory throws is not started, and connect() throws") {
+    factory->onStart = throwError;
+    CHECK_THROWS_AS(connect(), std::runtime_error);
+    CHECK(take() == Trace{"start"});
+    factory->onStart = nullptr;
+    connect();
+    CHECK(take() == Trace{"start", "started"});
 }
