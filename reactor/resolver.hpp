@@ -16,7 +16,7 @@ class Failure;
 class Resolver {
 public:
     /// Called once, on the reactor's thread, never inside `resolve`: with addresses in the order of preference and an
-    /// empty Failure, or with no addresses and DNSLookupError.
+    /// empty Failure, or with no addresses and DNSLookupError. The look-up may be destroyed inside it.
     using Callback = Function<void(std::vector<Address> addresses, const Failure& failure)>;
 
     /// A look-up under way; destroying it abandons the look-up: the callback is dropped, nothing is waited for.
