@@ -57,11 +57,8 @@ void ConnectorCore::connect() {
                                            destination_.toString(), nameOf(state_)));
     }
     reactor_.checkNotEnded();
-    if (!factoryStarted_) {
-        factory_->doStart();
-        factoryStarted_ = true;
-    }
     state_ = State::Connecting;
+    startFactory();
     began_ = turn_.freshNow();
     reactor_.keep(id_, shared_from_this());
     turn_.addLive(*this);
@@ -70,6 +67,18 @@ void ConnectorCore::connect() {
     guard("startedConnecting", [this] { factory_->startedConnecting(shared_from_this()); });
     if (!reason_)
         beginLookup();
+}
+
+void ConnectorCore::startFactory() {
+    if (factoryStarted_)
+        return;
+    try {
+        factory_->doStart();
+    } catch (...) {
+        state_ = State::Disconnected;
+        throw;
+    }
+    factoryStarted_ = true;
 }
 
 void ConnectorCore::beginLookup() {

@@ -65,6 +65,7 @@ private:
     void onStreamLost(StreamCore& stream, const Failure& reason) override;
     void onClosePhase() override;
 
+    void startFactory();
     void beginLookup();
     void race(std::vector<Address> addresses);
     std::shared_ptr<Protocol> buildProtocol(const Address& address);

@@ -227,6 +227,16 @@ TEST_CASE_FIXTURE(Fixture, "S-101: connecting again later, or in stopFactory, st
     CHECK(reactor.attempts[1].pending());
 }
 
+TEST_CASE_FIXTURE(Fixture, "S-97: connect() inside startFactory throws as in any other place while connecting") {
+    const auto connector = connect();
+    reactor.attempts[0].fail(getConnectError(ECONNREFUSED));
+    reactor.step();
+    factory->onStart = [&] { CHECK_THROWS_AS(connector->connect(), std::logic_error); };
+    connector->connect();
+    CHECK(reactor.attempts.size() == 2);
+    CHECK(connector->state() == State::Connecting);
+}
+
 TEST_CASE_FIXTURE(Fixture, "S-102: one time-out covers look-up and connecting, and is told once") {
     connect("example.org", {.timeout = 1000ms});
     reactor.advance(900ms);
