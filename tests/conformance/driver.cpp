@@ -1,0 +1,119 @@
+#include "conformance/driver.hpp"
+
+#include "support/skip.hpp"
+
+#include <reactor/errors.hpp>
+#include <reactor/factory.hpp>
+#include <reactor/libuv/uv_reactor.hpp>
+#include <reactor/protocol.hpp>
+#include <reactor/testing/memory_reactor.hpp>
+
+#include <array>
+#include <chrono>
+#include <string_view>
+
+namespace torsion::test {
+
+namespace {
+
+using namespace std::chrono_literals;
+using SteadyClock = std::chrono::steady_clock;
+
+// How long a case may wait for what must happen, in the reactor's time and in ours.
+constexpr auto kPatience = 10s;
+
+template <Dispatch kDispatch, bool kIPv6>
+class UvDriver final : public Driver {
+public:
+    Reactor& reactor() override { return *reactor_; }
+
+    bool reaches(CallableRef<bool()> condition) override {
+        const auto end = SteadyClock::now() + kPatience;
+        while (!condition()) {
+            if (SteadyClock::now() > end) return false;
+            reactor_->iterate(100ms);
+        }
+        return true;
+    }
+
+    void destroyReactor() override { reactor_.reset(); }
+    const char* loopback() const noexcept override { return kIPv6 ? "::1" : "127.0.0.1"; }
+    bool isReal() const noexcept override { return true; }
+
+    std::string name() const override {
+        return std::string("UvReactor, ") + (kIPv6 ? "IPv6" : "IPv4") +
+               (kDispatch == Dispatch::Direct ? ", direct" : ", two-phase");
+    }
+
+private:
+    std::unique_ptr<UvReactor> reactor_ = std::make_unique<UvReactor>(ReactorOptions{.dispatch = kDispatch});
+};
+
+template <bool kIPv6>
+class MemoryDriver final : public Driver {
+public:
+    Reactor& reactor() override { return *reactor_; }
+    bool reaches(CallableRef<bool()> condition) override { return reactor_->runUntil(condition, kPatience); }
+    void destroyReactor() override { reactor_.reset(); }
+    const char* loopback() const noexcept override { return kIPv6 ? "::1" : "127.0.0.1"; }
+    bool isReal() const noexcept override { return false; }
+    std::string name() const override { return std::string("MemoryReactor, ") + (kIPv6 ? "IPv6" : "IPv4"); }
+
+private:
+    std::unique_ptr<testing::MemoryReactor> reactor_ = std::make_unique<testing::MemoryReactor>();
+};
+
+template <class D> std::unique_ptr<Driver> make() { return std::make_unique<D>(); }
+
+// Whether the machine can listen on ::1.
+bool hasIPv6() {
+    UvReactor reactor;
+    try {
+        reactor.listenTCP(0, Factory::forProtocol<Protocol>(), {.interface = "::1"});
+        return true;
+    } catch (const CannotListenError&) {
+        return false;
+    }
+}
+
+} // namespace
+
+void Driver::runUntil(CallableRef<bool()> condition) {
+    REQUIRE_MESSAGE(reaches(condition), "what was waited for did not happen within 10 s");
+}
+
+void Driver::turns(int count) {
+    for (int i = 0; i < count; ++i) reactor().iterate();
+}
+
+bool Driver::isIPv6() const noexcept { return std::string_view(loopback()) == "::1"; }
+
+std::span<const Backend> backends() {
+    static constexpr std::array kBackends{
+        Backend{"UvReactor, IPv4, direct", true, &make<UvDriver<Dispatch::Direct, false>>},
+        Backend{"UvReactor, IPv6, direct", true, &make<UvDriver<Dispatch::Direct, true>>},
+        Backend{"UvReactor, IPv4, two-phase", true, &make<UvDriver<Dispatch::TwoPhase, false>>},
+        Backend{"UvReactor, IPv6, two-phase", true, &make<UvDriver<Dispatch::TwoPhase, true>>},
+        Backend{"MemoryReactor, IPv4", false, &make<MemoryDriver<false>>},
+        Backend{"MemoryReactor, IPv6", false, &make<MemoryDriver<true>>},
+    };
+    return kBackends;
+}
+
+void runOnBackends(RunOn which, void (*body)(Driver&)) {
+    static const bool withIPv6 = hasIPv6();
+    bool skipped = false;
+    for (const Backend& backend : backends()) {
+        if (which == RunOn::Real && !backend.isReal) continue;
+        INFO("backend: ", backend.name);
+        const std::unique_ptr<Driver> driver = backend.make();
+        if (backend.isReal && driver->isIPv6() && !withIPv6) {
+            skipped = true;
+            continue;
+        }
+        body(*driver);
+    }
+    if (skipped) support::reportSkip("network", "no IPv6 loopback");
+}
+
+} // namespace torsion::test
