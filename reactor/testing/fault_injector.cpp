@@ -11,15 +11,18 @@ int FaultInjector::Slot::step() noexcept {
 }
 
 void FaultInjector::failNth(Operation operation, std::uint64_t n, int error) {
-    if (n == 0) throw std::invalid_argument("failNth: operations are counted from 1");
-    if (error <= 0) throw std::invalid_argument("failNth: the error is not an errno value");
+    if (n == 0)
+        throw std::invalid_argument("failNth: operations are counted from 1");
+    if (error <= 0)
+        throw std::invalid_argument("failNth: the error is not an errno value");
     Slot& target = slot(operation);
     target.failAt = target.count + n;
     target.error = error;
 }
 
 void FaultInjector::clear() noexcept {
-    for (Slot& each : slots_) each.error = 0;
+    for (Slot& each : slots_)
+        each.error = 0;
 }
 
 int FaultInjector::next(Operation operation) noexcept {

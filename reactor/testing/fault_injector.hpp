@@ -8,16 +8,16 @@ namespace torsion::testing {
 
 /// What can be made to fail: what would be a system call on a real reactor.
 enum class Operation {
-    Listen,  ///< binding and listening: CannotListenError
-    Accept,  ///< taking one connection. EMFILE, ENFILE: it is turned away; EAGAIN, ENOBUFS, ENOMEM: later; else: dropped
+    Listen, ///< binding and listening: CannotListenError
+    Accept, ///< taking one connection. EMFILE, ENFILE: it is turned away; EAGAIN, ENOBUFS, ENOMEM: later; else: dropped
     Connect, ///< one attempt to connect
     Send,    ///< EAGAIN, ENOBUFS: nothing is taken for now; else: writing ends
     Receive, ///< EAGAIN: nothing is there for now; else: the connection breaks
     Any,     ///< every one of them
 };
 
-/// Makes chosen operations of one reactor fail, and counts all of them. For tests that run a scenario again and again with
-/// the first, the second, … operation failing, until it gets through.
+/// Makes chosen operations of one reactor fail, and counts all of them. For tests that run a scenario again and again
+/// with the first, the second, … operation failing, until it gets through.
 ///
 /// Owned by its MemoryReactor; used on its thread, inside callbacks too.
 class FaultInjector {

@@ -32,7 +32,8 @@ void MemoryNetwork::setLimits(const MemoryLimits& limits) {
     }
     limits_ = limits;
     cuts_.reset();
-    if (limits.cuts) cuts_.emplace(*limits.cuts);
+    if (limits.cuts)
+        cuts_.emplace(*limits.cuts);
 }
 
 void MemoryNetwork::setRoute(std::string_view host, Route route) {
@@ -40,20 +41,23 @@ void MemoryNetwork::setRoute(std::string_view host, Route route) {
 }
 
 MemoryNetwork::Route MemoryNetwork::route(std::string_view host) const {
-    if (const auto found = routes_.find(host); found != routes_.end()) return found->second;
+    if (const auto found = routes_.find(host); found != routes_.end())
+        return found->second;
     const Address address = Address::parse(host, 0);
     return address.isLoopback() || address.isWildcard() ? Route::Up : Route::Unreachable;
 }
 
 void MemoryNetwork::settle() {
     for (int i = 0; i < kMaxTurns; ++i) {
-        if (!turnAll()) return;
+        if (!turnAll())
+            return;
     }
     neverRests();
 }
 
 void MemoryNetwork::advance(Duration span) {
-    if (span < Duration::zero()) throw std::invalid_argument("advance: time does not go back");
+    if (span < Duration::zero())
+        throw std::invalid_argument("advance: time does not go back");
     const TimePoint end = now_ + span;
     settle();
     for (auto next = nextEvent(); next && *next <= end; next = nextEvent()) {
@@ -67,24 +71,32 @@ void MemoryNetwork::advance(Duration span) {
 bool MemoryNetwork::runUntil(CallableRef<bool()> condition, Duration limit) {
     const TimePoint end = now_ + limit;
     for (int i = 0; i < kMaxTurns; ++i) {
-        if (condition()) return true;
-        if (turnAll()) continue;
+        if (condition())
+            return true;
+        if (turnAll())
+            continue;
         const std::optional<TimePoint> next = nextEvent();
-        if (!next || *next > end) return false;
+        if (!next || *next > end)
+            return false;
         moveTo(*next);
     }
     neverRests();
 }
 
-void MemoryNetwork::join(MemoryReactor& reactor) { reactors_.push_back(&reactor); }
+void MemoryNetwork::join(MemoryReactor& reactor) {
+    reactors_.push_back(&reactor);
+}
 
-void MemoryNetwork::leave(MemoryReactor& reactor) noexcept { std::erase(reactors_, &reactor); }
+void MemoryNetwork::leave(MemoryReactor& reactor) noexcept {
+    std::erase(reactors_, &reactor);
+}
 
 std::optional<TimePoint> MemoryNetwork::nextEvent() const {
     std::optional<TimePoint> next;
     for (MemoryReactor* reactor : reactors_) {
         const std::optional<TimePoint> due = reactor->nextEvent();
-        if (due && (!next || *due < *next)) next = due;
+        if (due && (!next || *due < *next))
+            next = due;
     }
     return next;
 }
@@ -93,7 +105,8 @@ bool MemoryNetwork::turnAll(const MemoryReactor* except) {
     bool any = false;
     for (std::size_t i = 0; i < reactors_.size(); ++i) { // a callback may make or destroy reactors
         MemoryReactor* reactor = reactors_[i];
-        if (reactor == except || reactor->isTurning() || !reactor->hasWork()) continue;
+        if (reactor == except || reactor->isTurning() || !reactor->hasWork())
+            continue;
         reactor->iterate(Duration::zero());
         any = true;
     }

@@ -27,22 +27,24 @@ class PortTable;
 struct MemoryLimits {
     static constexpr std::size_t kUnlimited = std::numeric_limits<std::size_t>::max();
 
-    std::size_t capacity = 64 * 1024;     ///< bytes under way in each direction; half of them acknowledged unread
-    std::size_t maxSend = kUnlimited;     ///< bytes that one send takes at most
-    std::size_t maxReceive = 64 * 1024;   ///< bytes that one receive brings at most
-    std::optional<std::uint64_t> cuts{};  ///< a seed: each send and receive moves a random part of what it could
+    std::size_t capacity = 64 * 1024;    ///< bytes under way in each direction; half of them acknowledged unread
+    std::size_t maxSend = kUnlimited;    ///< bytes that one send takes at most
+    std::size_t maxReceive = 64 * 1024;  ///< bytes that one receive brings at most
+    std::optional<std::uint64_t> cuts{}; ///< a seed: each send and receive moves a random part of what it could
 };
 
 /// Makes MemoryLimits under which every send and receive moves one byte.
-inline MemoryLimits byteByByte() { return {.maxSend = 1, .maxReceive = 1}; }
+inline MemoryLimits byteByByte() {
+    return {.maxSend = 1, .maxReceive = 1};
+}
 
-/// A network that exists in memory alone: loopback addresses of both families, listening ports, connections, and a clock
-/// that moves only when a test moves it. Several MemoryReactors may share one; all of them on one thread.
+/// A network that exists in memory alone: loopback addresses of both families, listening ports, connections, and a
+/// clock that moves only when a test moves it. Several MemoryReactors may share one; all of them on one thread.
 ///
 /// It behaves as Linux' loopback does: connecting succeeds before the other side accepts, up to the backlog; connecting
 /// to a port where nobody listens is refused; closing with unread input, and aborting, reset the connection; what the
-/// receiver has acknowledged (half of `capacity`) can still be read after a reset, the rest is lost. Bytes arrive in the
-/// next turn, always in order. There is no other latency.
+/// receiver has acknowledged (half of `capacity`) can still be read after a reset, the rest is lost. Bytes arrive in
+/// the next turn, always in order. There is no other latency.
 ///
 /// Held by its reactors and by whoever made it.
 class MemoryNetwork {

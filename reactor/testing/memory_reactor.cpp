@@ -45,15 +45,20 @@ MemoryReactor::~MemoryReactor() {
     network_->leave(*this);
 }
 
-FaultInjector& MemoryReactor::faults() noexcept { return host_->faults; }
+FaultInjector& MemoryReactor::faults() noexcept {
+    return host_->faults;
+}
 
 bool MemoryReactor::hasWork() {
-    if (!host_->ready.empty() || turn().isBusy()) return true;
+    if (!host_->ready.empty() || turn().isBusy())
+        return true;
     const std::optional<TimePoint> due = nextEvent();
     return due && *due <= network_->now();
 }
 
-std::optional<TimePoint> MemoryReactor::nextEvent() { return turn().nextEvent(); }
+std::optional<TimePoint> MemoryReactor::nextEvent() {
+    return turn().nextEvent();
+}
 
 void MemoryReactor::setResolver(std::unique_ptr<Resolver> resolver) {
     ReactorCore::setResolver(std::move(resolver));
@@ -84,7 +89,8 @@ void MemoryReactor::runTurns() {
     while (!leaving()) {
         runOneTurn(Duration::zero());
         const bool others = network_->turnAll(this);
-        if (leaving() || others || hasWork()) continue;
+        if (leaving() || others || hasWork())
+            continue;
         if (const std::optional<TimePoint> next = network_->nextEvent()) {
             network_->moveTo(*next);
         } else if (!waitForThreads()) {

@@ -20,9 +20,9 @@ struct MemoryReactorOptions {
     std::uint64_t seed = 1; ///< of `random()` and `secureRandom()`
 };
 
-/// A reactor without an operating system: connections are pipes in memory, time is a number. All behaviour is that of the
-/// real reactor, because it is the same core; errors and addresses are those of Linux' loopback. So a protocol can be
-/// tested without a port, without a sleep, and with the same outcome every time.
+/// A reactor without an operating system: connections are pipes in memory, time is a number. All behaviour is that of
+/// the real reactor, because it is the same core; errors and addresses are those of Linux' loopback. So a protocol can
+/// be tested without a port, without a sleep, and with the same outcome every time.
 ///
 /// @code
 /// MemoryReactor reactor;
@@ -32,9 +32,9 @@ struct MemoryReactorOptions {
 /// reactor.advance(30s); // idle time-outs pass at once
 /// @endcode
 ///
-/// It has no signals, no descriptors (`TcpTransport::socketDescriptor()` is -1, `configureSocket` is called with -1) and
-/// no secrets (`secureRandom()` follows from the seed). Time stands still while user code runs. One thread; other threads
-/// may use `remote()`. Not to be destroyed in one of its own callbacks.
+/// It has no signals, no descriptors (`TcpTransport::socketDescriptor()` is -1, `configureSocket` is called with -1)
+/// and no secrets (`secureRandom()` follows from the seed). Time stands still while user code runs. One thread; other
+/// threads may use `remote()`. Not to be destroyed in one of its own callbacks.
 class MemoryReactor final : public core::ReactorCore {
 public:
     /// On a network of its own.
@@ -55,7 +55,8 @@ public:
     /// @name Turns and time; those of the whole network (see there)
     /// @{
     void settle() { network_->settle(); }
-    template <class Rep, class Period> void advance(std::chrono::duration<Rep, Period> span) {
+    template <class Rep, class Period>
+    void advance(std::chrono::duration<Rep, Period> span) {
         network_->advance(toDuration(span));
     }
     [[nodiscard]] bool runUntil(CallableRef<bool()> condition, Duration limit = std::chrono::hours(1)) {

@@ -15,10 +15,13 @@ public:
 
 } // namespace
 
-ScriptResolver::ScriptResolver(Clock& clock) : clock_(clock) { setAddresses("localhost", {"127.0.0.1", "::1"}); }
+ScriptResolver::ScriptResolver(Clock& clock) : clock_(clock) {
+    setAddresses("localhost", {"127.0.0.1", "::1"});
+}
 
 void ScriptResolver::setAddresses(std::string_view name, const std::vector<std::string>& addresses, Duration delay) {
-    for (const std::string& address : addresses) static_cast<void>(Address::parse(address, 0)); // throws what is wrong
+    for (const std::string& address : addresses)
+        static_cast<void>(Address::parse(address, 0)); // throws what is wrong
     entries_.insert_or_assign(std::string(name), Entry{.addresses = addresses, .failure = {}, .delay = delay});
 }
 
@@ -36,14 +39,17 @@ std::unique_ptr<Resolver::Lookup> ScriptResolver::resolve(const std::string& hos
     auto lookup = std::make_unique<ScriptLookup>();
     const auto found = entries_.find(host);
     const bool known = found != entries_.end();
-    if (known && found->second.silent) return lookup;
+    if (known && found->second.silent)
+        return lookup;
     std::vector<Address> addresses;
     Failure failure;
     if (known) {
         failure = found->second.failure;
-        for (const std::string& address : found->second.addresses) addresses.push_back(Address::parse(address, port));
+        for (const std::string& address : found->second.addresses)
+            addresses.push_back(Address::parse(address, port));
     }
-    if (!failure && addresses.empty()) failure = Failure::of<DNSLookupError>("no address is known for " + host);
+    if (!failure && addresses.empty())
+        failure = Failure::of<DNSLookupError>("no address is known for " + host);
     lookup->answer = clock_.callLater(
         known ? found->second.delay : Duration::zero(),
         [answer = std::move(callback), addresses = std::move(addresses), failure = std::move(failure)]() mutable {

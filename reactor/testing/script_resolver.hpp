@@ -13,8 +13,8 @@
 
 namespace torsion::testing {
 
-/// Knows the names that a test tells it, and nothing else: the Resolver of a MemoryReactor. "localhost" is known from the
-/// beginning, as 127.0.0.1 and ::1.
+/// Knows the names that a test tells it, and nothing else: the Resolver of a MemoryReactor. "localhost" is known from
+/// the beginning, as 127.0.0.1 and ::1.
 ///
 /// Answers come from a delayed call of the clock, so in a later phase, as the contract asks. The clock outlives it.
 class ScriptResolver final : public Resolver {

@@ -12,8 +12,8 @@
 
 namespace torsion::testing {
 
-/// What strict producers have in common: a record of calls, and of calls that a consumer must not make. Such a call also
-/// throws std::logic_error, for consumers that let it through.
+/// What strict producers have in common: a record of calls, and of calls that a consumer must not make. Such a call
+/// also throws std::logic_error, for consumers that let it through.
 class ProducerLog {
 public:
     /// "resume", "pause", "stop", in order.
@@ -33,7 +33,8 @@ protected:
     void note(const char* call) { calls_.emplace_back(call); }
 
     void forbid(bool wrong, const char* what) {
-        if (!wrong) return;
+        if (!wrong)
+            return;
         violations_.emplace_back(what);
         throw std::logic_error(what);
     }
@@ -61,7 +62,8 @@ public:
         forbid(state_ == State::Stopped, "resumed after stop");
         forbid(state_ == State::Producing, "resumed without a pause");
         state_ = State::Producing;
-        if (onResume) onResume();
+        if (onResume)
+            onResume();
     }
 
     void pauseProducing() override {
@@ -69,14 +71,16 @@ public:
         forbid(state_ == State::Stopped, "paused after stop");
         forbid(state_ == State::Paused, "paused twice");
         state_ = State::Paused;
-        if (onPause) onPause();
+        if (onPause)
+            onPause();
     }
 
     void stopProducing() override {
         note("stop");
         forbid(state_ == State::Stopped, "stopped twice");
         state_ = State::Stopped;
-        if (onStop) onStop();
+        if (onStop)
+            onStop();
     }
 
 private:
@@ -97,7 +101,8 @@ public:
         forbid(stopped_, "resumed after stop");
         forbid(resuming_, "resumed inside resumeProducing");
         resuming_ = true;
-        if (onResume) onResume();
+        if (onResume)
+            onResume();
         resuming_ = false;
     }
 
@@ -105,7 +110,8 @@ public:
         note("stop");
         forbid(stopped_, "stopped twice");
         stopped_ = true;
-        if (onStop) onStop();
+        if (onStop)
+            onStop();
     }
 
 private:

@@ -56,7 +56,8 @@ struct StringTransport::Ends final : core::StreamOwner {
         using Kind = core::ReceiveResult::Kind;
         while (far) {
             const core::ReceiveResult result = far->receive();
-            if (result.kind == Kind::Nothing) return;
+            if (result.kind == Kind::Nothing)
+                return;
             if (result.kind == Kind::Data) {
                 value.append(result.data);
                 continue;
@@ -82,10 +83,13 @@ StringTransport::StringTransport(const Address& peer, const Address& host, const
     ends_->stream->start();
 }
 
-StringTransport::~StringTransport() { memory_.reset(); }
+StringTransport::~StringTransport() {
+    memory_.reset();
+}
 
 Transport& StringTransport::stream() const noexcept {
-    if (ends_->stream) return *ends_->stream;
+    if (ends_->stream)
+        return *ends_->stream;
     return Transport::null();
 }
 
@@ -113,7 +117,8 @@ void StringTransport::clear() {
 // A peer answers the end of the connection with its own; not that of a direction alone.
 void StringTransport::settle() {
     memory_->settle();
-    if (!ends_->stream || !isDisconnecting() || !ends_->link->pipes[0].finished || !ends_->far) return;
+    if (!ends_->stream || !isDisconnecting() || !ends_->link->pipes[0].finished || !ends_->far)
+        return;
     ends_->far->shutdownWrite();
     memory_->settle();
 }
@@ -130,58 +135,85 @@ bool StringTransport::writeEnded() {
     return ends_->sawEnd;
 }
 
-Producer* StringTransport::producer() const noexcept { return ends_->producer.producer(); }
+Producer* StringTransport::producer() const noexcept {
+    return ends_->producer.producer();
+}
 
-bool StringTransport::isStreaming() const noexcept { return ends_->producer.push() != nullptr; }
+bool StringTransport::isStreaming() const noexcept {
+    return ends_->producer.push() != nullptr;
+}
 
 ProducerState StringTransport::producerState() const noexcept {
-    if (isDisconnecting()) return ProducerState::Stopped;
+    if (isDisconnecting())
+        return ProducerState::Stopped;
     return isReading() ? ProducerState::Producing : ProducerState::Paused;
 }
 
-std::uint64_t StringTransport::droppedBytes() const { return memory_->stats().droppedBytes; }
+std::uint64_t StringTransport::droppedBytes() const {
+    return memory_->stats().droppedBytes;
+}
 
-const Failure& StringTransport::reason() const noexcept { return ends_->reason; }
+const Failure& StringTransport::reason() const noexcept {
+    return ends_->reason;
+}
 
 void StringTransport::receive(std::string_view data) {
     const std::array<std::string_view, 1> pieces{data};
-    if (ends_->far) ends_->far->trySend(pieces);
+    if (ends_->far)
+        ends_->far->trySend(pieces);
     settle();
 }
 
 void StringTransport::receiveEnd() {
-    if (ends_->far) ends_->far->shutdownWrite();
+    if (ends_->far)
+        ends_->far->shutdownWrite();
     settle();
 }
 
 void StringTransport::receiveReset() {
     ends_->drain();
-    if (ends_->far) ends_->far.release()->close(core::CloseMode::Reset);
+    if (ends_->far)
+        ends_->far.release()->close(core::CloseMode::Reset);
     settle();
 }
 
 void StringTransport::setRoom(std::size_t bytes) {
     ends_->drain();
     ends_->capacity() = bytes;
-    if (detail::MemoryChannel* near = ends_->link->ends[0]) near->changed();
+    if (detail::MemoryChannel* near = ends_->link->ends[0])
+        near->changed();
     settle();
 }
 
-void StringTransport::flush() { stream().flush(); }
-void StringTransport::writeSequence(std::span<const std::string_view> pieces) { stream().writeSequence(pieces); }
-void StringTransport::loseConnection() { stream().loseConnection(); }
-void StringTransport::abortConnection() { stream().abortConnection(); }
-void StringTransport::abortConnection(const Failure& reason) { stream().abortConnection(reason); }
-void StringTransport::loseWriteConnection() { stream().loseWriteConnection(); }
+void StringTransport::flush() {
+    stream().flush();
+}
+void StringTransport::writeSequence(std::span<const std::string_view> pieces) {
+    stream().writeSequence(pieces);
+}
+void StringTransport::loseConnection() {
+    stream().loseConnection();
+}
+void StringTransport::abortConnection() {
+    stream().abortConnection();
+}
+void StringTransport::abortConnection(const Failure& reason) {
+    stream().abortConnection(reason);
+}
+void StringTransport::loseWriteConnection() {
+    stream().loseWriteConnection();
+}
 
 void StringTransport::registerProducer(PushProducer& producer) {
     stream().registerProducer(producer); // throws when there is one
-    if (!isDisconnecting()) ends_->producer.hold(producer);
+    if (!isDisconnecting())
+        ends_->producer.hold(producer);
 }
 
 void StringTransport::registerProducer(PullProducer& producer) {
     stream().registerProducer(producer);
-    if (!isDisconnecting()) ends_->producer.hold(producer);
+    if (!isDisconnecting())
+        ends_->producer.hold(producer);
 }
 
 void StringTransport::unregisterProducer() {
@@ -189,15 +221,33 @@ void StringTransport::unregisterProducer() {
     stream().unregisterProducer();
 }
 
-void StringTransport::pauseProducing() { stream().pauseProducing(); }
-void StringTransport::resumeProducing() { stream().resumeProducing(); }
-std::size_t StringTransport::bufferedBytes() const noexcept { return stream().bufferedBytes(); }
-void StringTransport::setWriteBufferLimits(const WriteBufferLimits& limits) { stream().setWriteBufferLimits(limits); }
-bool StringTransport::isConnected() const noexcept { return stream().isConnected(); }
-bool StringTransport::isDisconnecting() const noexcept { return !ends_->stream || stream().isDisconnecting(); }
-bool StringTransport::isReading() const noexcept { return stream().isReading(); }
-std::uint64_t StringTransport::id() const noexcept { return stream().id(); }
-std::string StringTransport::describe() const { return stream().describe(); }
+void StringTransport::pauseProducing() {
+    stream().pauseProducing();
+}
+void StringTransport::resumeProducing() {
+    stream().resumeProducing();
+}
+std::size_t StringTransport::bufferedBytes() const noexcept {
+    return stream().bufferedBytes();
+}
+void StringTransport::setWriteBufferLimits(const WriteBufferLimits& limits) {
+    stream().setWriteBufferLimits(limits);
+}
+bool StringTransport::isConnected() const noexcept {
+    return stream().isConnected();
+}
+bool StringTransport::isDisconnecting() const noexcept {
+    return !ends_->stream || stream().isDisconnecting();
+}
+bool StringTransport::isReading() const noexcept {
+    return stream().isReading();
+}
+std::uint64_t StringTransport::id() const noexcept {
+    return stream().id();
+}
+std::string StringTransport::describe() const {
+    return stream().describe();
+}
 
 void StringTransport::writeBytes(std::string_view data, std::string* movable) {
     if (movable) {
@@ -207,7 +257,9 @@ void StringTransport::writeBytes(std::string_view data, std::string* movable) {
     }
 }
 
-void StringTransport::runGuarded(CallableRef<void()> f) { stream().guarded(f); }
+void StringTransport::runGuarded(CallableRef<void()> f) {
+    stream().guarded(f);
+}
 
 void* StringTransport::query(const void* kind) noexcept {
     auto* near = ends_->link->ends[0];

@@ -34,9 +34,9 @@ enum class ProducerState { Producing, Paused, Stopped };
 /// CHECK(transport.disconnecting());
 /// @endcode
 ///
-/// It is one end of a connection in memory, on a MemoryReactor of its own, and follows the same rules as every transport,
-/// because it is the same core: writes after `loseConnection()` are dropped and counted, a second producer is refused,
-/// and so on. The other end reads and keeps what comes, at once, as long as there is room.
+/// It is one end of a connection in memory, on a MemoryReactor of its own, and follows the same rules as every
+/// transport, because it is the same core: writes after `loseConnection()` are dropped and counted, a second producer
+/// is refused, and so on. The other end reads and keeps what comes, at once, as long as there is room.
 ///
 /// A protocol that was connected sees `core`'s transport, not this object; one may as well be given this object by hand
 /// (`protocol.makeConnection(transport)`, `protocol.dataReceived(…)`), and then hears no `connectionLost`.
@@ -68,8 +68,8 @@ public:
     void clear();
 
     bool disconnecting() const noexcept { return isDisconnecting(); } ///< as `isDisconnecting()`
-    bool aborted();      ///< the peer saw a reset
-    bool writeEnded();   ///< the peer saw the end of our direction
+    bool aborted();                                                   ///< the peer saw a reset
+    bool writeEnded();                                                ///< the peer saw the end of our direction
 
     /// The registered producer, or null; and whether it is a push producer (Twisted: streaming).
     Producer* producer() const noexcept;
@@ -98,12 +98,13 @@ public:
     void setRoom(std::size_t bytes);
 
     /// Lets pending work be done: flushes, resumed producers, switches, `connectionLost`. A peer that sees the end of a
-    /// connection that `loseConnection()` closes, ends its direction too. `connect`, `clear`, `aborted`, `writeEnded` and
-    /// the functions above do this themselves.
+    /// connection that `loseConnection()` closes, ends its direction too. `connect`, `clear`, `aborted`, `writeEnded`
+    /// and the functions above do this themselves.
     void settle();
 
     /// Lets time pass, for the delayed calls of the protocol.
-    template <class Rep, class Period> void advance(std::chrono::duration<Rep, Period> span) {
+    template <class Rep, class Period>
+    void advance(std::chrono::duration<Rep, Period> span) {
         memory_->advance(span);
         settle();
     }

@@ -74,13 +74,17 @@ CONFORMANCE_CASE("C1 (S-44): abortConnection in dataReceived loses the connectio
     checkAborted(*pair.server, *pair.client);
 }
 
-CONFORMANCE_CASE("C2 (S-46): a client that aborts twice is lost once") { checkAbortInData(driver, false, &twice); }
+CONFORMANCE_CASE("C2 (S-46): a client that aborts twice is lost once") {
+    checkAbortInData(driver, false, &twice);
+}
 
 CONFORMANCE_CASE("C3 (S-46): a client that aborts and then closes is lost once") {
     checkAbortInData(driver, false, &thenLose);
 }
 
-CONFORMANCE_CASE("C4 (S-46): a server that aborts twice is lost once") { checkAbortInData(driver, true, &twice); }
+CONFORMANCE_CASE("C4 (S-46): a server that aborts twice is lost once") {
+    checkAbortInData(driver, true, &twice);
+}
 
 CONFORMANCE_CASE("C5 (S-46): a server that aborts and then closes is lost once") {
     checkAbortInData(driver, true, &thenLose);

@@ -30,7 +30,8 @@ public:
     bool reaches(CallableRef<bool()> condition) override {
         const auto end = SteadyClock::now() + kPatience;
         while (!condition()) {
-            if (SteadyClock::now() > end) return false;
+            if (SteadyClock::now() > end)
+                return false;
             reactor_->iterate(100ms);
         }
         return true;
@@ -63,7 +64,10 @@ private:
     std::unique_ptr<testing::MemoryReactor> reactor_ = std::make_unique<testing::MemoryReactor>();
 };
 
-template <class D> std::unique_ptr<Driver> make() { return std::make_unique<D>(); }
+template <class D>
+std::unique_ptr<Driver> make() {
+    return std::make_unique<D>();
+}
 
 // Whether the machine can listen on ::1.
 bool hasIPv6() {
@@ -83,10 +87,13 @@ void Driver::runUntil(CallableRef<bool()> condition) {
 }
 
 void Driver::turns(int count) {
-    for (int i = 0; i < count; ++i) reactor().iterate();
+    for (int i = 0; i < count; ++i)
+        reactor().iterate();
 }
 
-bool Driver::isIPv6() const noexcept { return std::string_view(loopback()) == "::1"; }
+bool Driver::isIPv6() const noexcept {
+    return std::string_view(loopback()) == "::1";
+}
 
 std::span<const Backend> backends() {
     static constexpr std::array kBackends{
@@ -104,7 +111,8 @@ void runOnBackends(RunOn which, void (*body)(Driver&)) {
     static const bool withIPv6 = hasIPv6();
     bool skipped = false;
     for (const Backend& backend : backends()) {
-        if (which == RunOn::Real && !backend.isReal) continue;
+        if (which == RunOn::Real && !backend.isReal)
+            continue;
         INFO("backend: ", backend.name);
         const std::unique_ptr<Driver> driver = backend.make();
         if (backend.isReal && driver->isIPv6() && !withIPv6) {
@@ -113,7 +121,8 @@ void runOnBackends(RunOn which, void (*body)(Driver&)) {
         }
         body(*driver);
     }
-    if (skipped) support::reportSkip("network", "no IPv6 loopback");
+    if (skipped)
+        support::reportSkip("network", "no IPv6 loopback");
 }
 
 } // namespace torsion::test

@@ -17,8 +17,9 @@
 //         driver.runUntil([&] { return pair.server->received == "…"; });
 //     }
 //
-// Cases never call run(): some of the hosts that a reactor will live on own the loop. They never sleep either; what must
-// not happen is shown by something later that does (or by `turns`, which lets everything happen that is under way).
+// Cases never call run(): some of the hosts that a reactor will live on own the loop. They never sleep either; what
+// must not happen is shown by something later that does (or by `turns`, which lets everything happen that is under
+// way).
 
 namespace torsion::test {
 
@@ -75,8 +76,10 @@ void runOnBackends(RunOn which, void (*body)(Driver&));
 } // namespace torsion::test
 
 #define TORSION_CONFORMANCE_CASE(function, which, name)                                                                \
-    static void function(torsion::test::Driver& driver);                                                              \
-    TEST_CASE(name) { torsion::test::runOnBackends(which, &function); }                                                \
+    static void function(torsion::test::Driver& driver);                                                               \
+    TEST_CASE(name) {                                                                                                  \
+        torsion::test::runOnBackends(which, &function);                                                                \
+    }                                                                                                                  \
     static void function([[maybe_unused]] torsion::test::Driver& driver)
 
 /// A case that runs on every backend. Its body sees `driver`.
@@ -84,5 +87,4 @@ void runOnBackends(RunOn which, void (*body)(Driver&));
     TORSION_CONFORMANCE_CASE(DOCTEST_ANONYMOUS(conformanceCase), torsion::test::RunOn::All, name)
 
 /// A case about what only an operating system has.
-#define REAL_CASE(name)                                                                                                \
-    TORSION_CONFORMANCE_CASE(DOCTEST_ANONYMOUS(realCase), torsion::test::RunOn::Real, name)
+#define REAL_CASE(name) TORSION_CONFORMANCE_CASE(DOCTEST_ANONYMOUS(realCase), torsion::test::RunOn::Real, name)

@@ -21,33 +21,40 @@ bool EventLog::inOrder(std::string_view first, std::string_view second) const {
 void RecordingProtocol::connectionMade() {
     log_->add(name_ + " made");
     made = true;
-    if (onMade) onMade();
+    if (onMade)
+        onMade();
 }
 
 void RecordingProtocol::dataReceived(std::string_view data) {
     receivedBytes += data.size();
-    if (keep) received.append(data);
-    if (onData) onData(data);
+    if (keep)
+        received.append(data);
+    if (onData)
+        onData(data);
 }
 
 void RecordingProtocol::readConnectionLost() {
     log_->add(name_ + " read lost");
     readLost = true;
-    if (onReadLost) onReadLost();
-    if (!halfCloseable) Protocol::readConnectionLost();
+    if (onReadLost)
+        onReadLost();
+    if (!halfCloseable)
+        Protocol::readConnectionLost();
 }
 
 void RecordingProtocol::writeConnectionLost() {
     log_->add(name_ + " write lost");
     writeLost = true;
-    if (onWriteLost) onWriteLost();
+    if (onWriteLost)
+        onWriteLost();
 }
 
 void RecordingProtocol::connectionLost(const Failure& why) {
     log_->add(name_ + " lost " + why.name());
     ++lostCount;
     reason = why;
-    if (onLost) onLost(why);
+    if (onLost)
+        onLost(why);
 }
 
 void RecordingProtocol::forgetOrders() {
@@ -70,17 +77,22 @@ void RecordingClientFactory::clientConnectionLost(const std::shared_ptr<Connecto
 
 Pair::Pair(Driver& driver, Later, const PairOptions& options) : driver_(driver), options_(options) {}
 
-Pair::Pair(Driver& driver, const PairOptions& options) : Pair(driver, kLater, options) { connect(); }
+Pair::Pair(Driver& driver, const PairOptions& options) : Pair(driver, kLater, options) {
+    connect();
+}
 
 Pair::~Pair() {
-    if (server) server->forgetOrders();
-    if (client) client->forgetOrders();
+    if (server)
+        server->forgetOrders();
+    if (client)
+        client->forgetOrders();
 }
 
 void Pair::beginConnecting() {
     Reactor& reactor = driver_.reactor();
     std::weak_ptr<RecordingProtocol> weak = server; // no one holds it longer than the connection and the pair
-    auto serverFactory = Factory::fromFunction([weak](const Address&) -> std::shared_ptr<Protocol> { return weak.lock(); });
+    auto serverFactory =
+        Factory::fromFunction([weak](const Address&) -> std::shared_ptr<Protocol> { return weak.lock(); });
     port = reactor.listenTCP(0, serverFactory, {.interface = driver_.loopback(), .stream = options_.server});
     factory = std::make_shared<RecordingClientFactory>(client, events);
     connector = reactor.connectTCP(driver_.loopback(), port->getHost().port(), factory, {.stream = options_.client});
@@ -115,7 +127,8 @@ std::size_t fillOutput(Driver& driver, Transport& writer, Transport& reader) {
         writer.write(block);
         written += block.size();
         driver.turns(4);
-        if (writer.bufferedBytes() >= kStep) return written;
+        if (writer.bufferedBytes() >= kStep)
+            return written;
     }
     FAIL("the way to a peer that does not read is never full");
     return written;

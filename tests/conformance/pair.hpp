@@ -39,8 +39,7 @@ private:
 /// A protocol that notes what it hears, and does what the case tells it.
 class RecordingProtocol : public Protocol {
 public:
-    RecordingProtocol(std::string name, std::shared_ptr<EventLog> log)
-        : name_(std::move(name)), log_(std::move(log)) {}
+    RecordingProtocol(std::string name, std::shared_ptr<EventLog> log) : name_(std::move(name)), log_(std::move(log)) {}
 
     /// @name Called inside the callbacks; may throw
     /// @{
@@ -110,8 +109,8 @@ struct PairOptions {
 
 /// A server and a client, connected to each other on one reactor.
 ///
-/// The protocols can be told what to do before `connect()`; `Pair(driver)` connects them at once. When the pair goes, what
-/// the case told them is forgotten: they may outlive it, as long as their connection.
+/// The protocols can be told what to do before `connect()`; `Pair(driver)` connects them at once. When the pair goes,
+/// what the case told them is forgotten: they may outlive it, as long as their connection.
 class Pair {
 public:
     struct Later {};

@@ -21,7 +21,7 @@ using Calls = std::vector<std::string>;
 
 namespace {
 
-constexpr std::size_t kHigh = 64 * 1024; // the default high-water mark
+constexpr std::size_t kHigh = 64 * 1024;        // the default high-water mark
 constexpr std::size_t kLots = 16 * 1024 * 1024; // more than kernels keep for a peer that does not read
 
 const std::string& lots() {
@@ -32,7 +32,9 @@ const std::string& lots() {
 // Writes `data` in the manner that a case is about.
 using Writer = void (*)(Transport&, std::string_view);
 
-void byWrite(Transport& transport, std::string_view data) { transport.write(data); }
+void byWrite(Transport& transport, std::string_view data) {
+    transport.write(data);
+}
 
 void bySequence(Transport& transport, std::string_view data) {
     const std::array<std::string_view, 2> halves{data.substr(0, data.size() / 2), data.substr(data.size() / 2)};
@@ -143,12 +145,14 @@ CONFORMANCE_CASE("B4 (S-14): a pull producer that fills the buffer by writeSeque
     checkPullIsNotPaused(driver, &bySequence);
 }
 
-CONFORMANCE_CASE("B5 (S-17): a push producer that fills the buffer inside resumeProducing is paused again exactly then") {
+CONFORMANCE_CASE(
+    "B5 (S-17): a push producer that fills the buffer inside resumeProducing is paused again exactly then") {
     Pair pair(driver);
     StrictPushProducer producer;
     std::size_t written = kLots;
     producer.onResume = [&] {
-        if (producer.count("resume") != 1) return;
+        if (producer.count("resume") != 1)
+            return;
         pair.clientTransport().pauseProducing();
         CHECK(producer.state() == StrictPushProducer::State::Producing);
         pair.serverTransport().write(lots());
@@ -194,7 +198,8 @@ CONFORMANCE_CASE("B7 (S-14): a pull producer whose writeSequence passes high wat
     StrictPullProducer producer;
     producer.onResume = [&] {
         bySequence(pair.serverTransport(), std::string_view(lots()).substr(0, 4 * kHigh));
-        if (producer.count("resume") == 8) pair.serverTransport().unregisterProducer();
+        if (producer.count("resume") == 8)
+            pair.serverTransport().unregisterProducer();
     };
     pair.serverTransport().registerProducer(producer);
     driver.runUntil([&] { return pair.client->receivedBytes == 8 * 4 * kHigh; });
@@ -207,9 +212,11 @@ CONFORMANCE_CASE("B8 (S-21): a close waits for a pull producer, and sends what t
     Pair pair(driver);
     StrictPullProducer producer;
     producer.onResume = [&] {
-        if (producer.count("resume") == 1) pair.serverTransport().loseConnection();
+        if (producer.count("resume") == 1)
+            pair.serverTransport().loseConnection();
         pair.serverTransport().write("portion,");
-        if (producer.count("resume") == 3) pair.serverTransport().unregisterProducer();
+        if (producer.count("resume") == 3)
+            pair.serverTransport().unregisterProducer();
     };
     pair.serverTransport().registerProducer(producer);
     pair.runUntilLost();
@@ -270,7 +277,8 @@ CONFORMANCE_CASE("S-18: a lost connection stops its producer once, before connec
     CHECK(pair.log.inOrder("producer stopped", "server lost ConnectionLost"));
 }
 
-CONFORMANCE_CASE("B22 (S-26): of two transports that are each other's producers, one reads only as the other can write") {
+CONFORMANCE_CASE(
+    "B22 (S-26): of two transports that are each other's producers, one reads only as the other can write") {
     Pair front(driver); // front.server and back.client are the two halves of a proxy
     Pair back(driver);
     Transport& inward = front.serverTransport();

@@ -264,7 +264,8 @@ CONFORMANCE_CASE("A22: both ends of a connection name the same addresses, which 
     CHECK(pair.clientTransport().getHost().port() != pair.port->getHost().port());
 }
 
-CONFORMANCE_CASE("A24 (S-31): 5 MB and loseConnection arrive whole, though input is queued and the peer goes on sending") {
+CONFORMANCE_CASE(
+    "A24 (S-31): 5 MB and loseConnection arrive whole, though input is queued and the peer goes on sending") {
     Pair pair(driver, Pair::kLater);
     const std::string all = pattern(5 * 1000 * 1000);
     const std::string chatter(1000, 'x');

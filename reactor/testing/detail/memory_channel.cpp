@@ -13,7 +13,9 @@ namespace {
 // Bytes of a pipe that were received are dropped when there are this many.
 constexpr std::size_t kCompactAt = 64 * 1024;
 
-bool wouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS; }
+bool wouldBlock(int error) {
+    return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS;
+}
 
 } // namespace
 
@@ -39,12 +41,16 @@ std::size_t MemoryChannel::capacity() const noexcept {
     return link_->capacity[side_].value_or(home_->network->limits().capacity);
 }
 
-std::size_t MemoryChannel::room() const noexcept { return capacity() - std::min(capacity(), out().size()); }
+std::size_t MemoryChannel::room() const noexcept {
+    return capacity() - std::min(capacity(), out().size());
+}
 
 void MemoryChannel::changed() noexcept {
-    if (!events_) return; // not accepted yet
+    if (!events_)
+        return; // not accepted yet
     const bool wanted = (reading_ && canReceive()) || (!reading_ && error_ != 0) || (writing_ && canSend());
-    if (wanted) markReady();
+    if (wanted)
+        markReady();
 }
 
 // The order of a socket's events: an error hides that one could write.
@@ -56,7 +62,8 @@ void MemoryChannel::onReady() {
             writing_ = false;
             events_->onWritable();
         }
-        if (reading_ && canReceive()) events_->onReadable();
+        if (reading_ && canReceive())
+            events_->onReadable();
     }
     changed(); // one event a turn; what is left comes in the next
 }
@@ -77,10 +84,12 @@ core::ReceiveResult MemoryChannel::receive() {
         const std::size_t count = network.cut(pipe.size(), network.limits().maxReceive);
         home_->readBuffer.assign(pipe.view().substr(0, count));
         pipe.consume(count);
-        if (MemoryChannel* other = peer()) other->changed();
+        if (MemoryChannel* other = peer())
+            other->changed();
         return {.kind = Kind::Data, .data = home_->readBuffer};
     }
-    if (error_ != 0) return {.kind = Kind::Error, .error = std::exchange(error_, 0)};
+    if (error_ != 0)
+        return {.kind = Kind::Error, .error = std::exchange(error_, 0)};
     return pipe.finished || reset_ ? core::ReceiveResult{.kind = Kind::End} : core::ReceiveResult{};
 }
 
@@ -88,16 +97,20 @@ core::SendResult MemoryChannel::trySend(std::span<const std::string_view> buffer
     if (const int error = home_->faults.next(Operation::Send); error != 0) {
         return wouldBlock(error) ? core::SendResult{} : core::SendResult{.error = error};
     }
-    if (error_ != 0) return {.error = std::exchange(error_, 0)};
-    if (reset_ || out().finished) return {.error = EPIPE};
+    if (error_ != 0)
+        return {.error = std::exchange(error_, 0)};
+    if (reset_ || out().finished)
+        return {.error = EPIPE};
     std::size_t offered = 0;
-    for (const std::string_view buffer : buffers) offered += buffer.size();
+    for (const std::string_view buffer : buffers)
+        offered += buffer.size();
     if (!peer()) { // the kernel takes it; what comes back is a reset
         resetBy(EPIPE);
         return {.sent = offered};
     }
     const std::size_t possible = std::min(offered, room());
-    if (possible == 0) return {};
+    if (possible == 0)
+        return {};
     const std::size_t taken = home_->network->cut(possible, home_->network->limits().maxSend);
     std::size_t left = taken;
     for (const std::string_view buffer : buffers) {
@@ -125,9 +138,11 @@ void MemoryChannel::stopRead() {
 }
 
 void MemoryChannel::shutdownWrite() {
-    if (reset_) return;
+    if (reset_)
+        return;
     out().finished = true;
-    if (MemoryChannel* other = peer()) other->changed();
+    if (MemoryChannel* other = peer())
+        other->changed();
 }
 
 std::size_t MemoryChannel::unacknowledged() const {
@@ -155,7 +170,8 @@ void MemoryChannel::close(core::CloseMode mode) {
             other->changed();
         }
     }
-    if (ports_) ports_->release(local_);
+    if (ports_)
+        ports_->release(local_);
     delete this;
 }
 

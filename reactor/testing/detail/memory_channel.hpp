@@ -38,9 +38,9 @@ private:
 
 /// A connection: two directions, and the ends that are still open. Side 0 began it.
 struct MemoryLink {
-    std::array<BytePipe, 2> pipes;                ///< by the side that writes
-    std::array<MemoryChannel*, 2> ends{};         ///< null: closed
-    std::optional<std::size_t> capacity[2];       ///< by the side that writes; none: the network's
+    std::array<BytePipe, 2> pipes;          ///< by the side that writes
+    std::array<MemoryChannel*, 2> ends{};   ///< null: closed
+    std::optional<std::size_t> capacity[2]; ///< by the side that writes; none: the network's
 };
 
 /// One end of a connection in memory, with the behaviour of a TCP socket on Linux.
@@ -95,8 +95,8 @@ private:
     core::ChannelEvents* events_ = nullptr;
     Address local_;
     int side_;
-    int error_ = 0;        // of a reset, until somebody was told
-    bool reset_ = false;   // by the other side: nothing can be sent, and nothing more will come
+    int error_ = 0;      // of a reset, until somebody was told
+    bool reset_ = false; // by the other side: nothing can be sent, and nothing more will come
     bool reading_ = false;
     bool writing_ = false; // onWritable is owed
     bool noDelay_;

@@ -13,8 +13,8 @@ namespace torsion::testing::detail {
 struct ReadyTag;
 class MemoryReady;
 
-/// One reactor's part of a network: what its channels, acceptors and attempts share. Held by all of them, so that they may
-/// outlive the reactor; what is ready then is never delivered.
+/// One reactor's part of a network: what its channels, acceptors and attempts share. Held by all of them, so that they
+/// may outlive the reactor; what is ready then is never delivered.
 struct MemoryHost {
     explicit MemoryHost(std::shared_ptr<MemoryNetwork> itsNetwork) : network(std::move(itsNetwork)) {}
 
@@ -36,7 +36,8 @@ public:
 
     /// Puts it into the list, if it is not there, or in another one, already.
     void markReady() noexcept {
-        if (!linked()) home_->ready.pushBack(*this);
+        if (!linked())
+            home_->ready.pushBack(*this);
     }
 
 protected:
@@ -48,7 +49,8 @@ protected:
 inline void MemoryHost::deliverReady() {
     core::IntrusiveList<MemoryReady, ReadyTag> now;
     now.takeAll(ready);
-    while (!now.empty()) now.popFront().onReady();
+    while (!now.empty())
+        now.popFront().onReady();
 }
 
 } // namespace torsion::testing::detail

@@ -15,29 +15,36 @@ constexpr int kNoDescriptor = -1;
 
 // 0.0.0.0 and :: as targets mean this machine.
 Address resolveWildcard(const Address& address) {
-    if (!address.isWildcard()) return address;
+    if (!address.isWildcard())
+        return address;
     return Address::parse(address.isIPv6() ? "::1" : "127.0.0.1", address.port());
 }
 
 // Where a connection to `target` comes from, if nothing is asked for.
 Address sourceFor(const Address& target) {
-    if (!target.isLoopback()) return withPort(target, 0); // a host of ours talks to itself
+    if (!target.isLoopback())
+        return withPort(target, 0); // a host of ours talks to itself
     return Address::parse(target.isIPv6() ? "::1" : "127.0.0.1", 0);
 }
 
 // As a listener sees it that takes both families.
-Address mapped(const Address& address) { return Address::ipv6("::ffff:" + address.host(), address.port()); }
+Address mapped(const Address& address) {
+    return Address::ipv6("::ffff:" + address.host(), address.port());
+}
 
 } // namespace
 
 MemoryAcceptor::MemoryAcceptor(std::shared_ptr<MemoryHost> home, const core::ListenSpec& spec,
                                core::AcceptEvents& events)
-    : MemoryReady(std::move(home)), events_(events), listener_(std::make_shared<Listener>()), budget_(spec.acceptBudget) {
+    : MemoryReady(std::move(home)), events_(events), listener_(std::make_shared<Listener>()),
+      budget_(spec.acceptBudget) {
     const Address& wanted = spec.address;
     MemoryNetwork& network = *home_->network;
-    if (spec.configureSocket) (*spec.configureSocket)(kNoDescriptor);
+    if (spec.configureSocket)
+        (*spec.configureSocket)(kNoDescriptor);
     int error = home_->faults.next(Operation::Listen);
-    if (error == 0 && network.route(wanted.host()) != MemoryNetwork::Route::Up) error = EADDRNOTAVAIL;
+    if (error == 0 && network.route(wanted.host()) != MemoryNetwork::Route::Up)
+        error = EADDRNOTAVAIL;
     if (error == 0) {
         listener_->host = wanted;
         listener_->reusePort = spec.reusePort;
@@ -48,20 +55,24 @@ MemoryAcceptor::MemoryAcceptor(std::shared_ptr<MemoryHost> home, const core::Lis
         listener_->home = home_;
         error = network.ports()->open(listener_);
     }
-    if (error != 0) throw CannotListenError(wanted.host(), wanted.port(), error);
+    if (error != 0)
+        throw CannotListenError(wanted.host(), wanted.port(), error);
 }
 
 // What was not accepted is reset; attempts that wait for room are decided anew, and refused.
 MemoryAcceptor::~MemoryAcceptor() {
     home_->network->ports()->close(*listener_);
     listener_->acceptor = nullptr;
-    for (const auto& each : std::exchange(listener_->pending, {})) each.channel->close(core::CloseMode::Reset);
-    while (!listener_->waiting.empty()) listener_->waiting.popFront().markReady();
+    for (const auto& each : std::exchange(listener_->pending, {}))
+        each.channel->close(core::CloseMode::Reset);
+    while (!listener_->waiting.empty())
+        listener_->waiting.popFront().markReady();
 }
 
 void MemoryAcceptor::startAccepting() {
     accepting_ = true;
-    if (!listener_->pending.empty()) markReady();
+    if (!listener_->pending.empty())
+        markReady();
 }
 
 // The port, and so this object, may be closed by a factory or a protocol: `listener` says whether it was.
@@ -71,18 +82,22 @@ void MemoryAcceptor::onReady() {
     core::AcceptEvents& events = events_;
     for (int i = budget_; i > 0 && listener->acceptor && accepting_ && !listener->pending.empty(); --i) {
         const int error = home->faults.next(Operation::Accept);
-        if (error == EAGAIN || error == ENOBUFS || error == ENOMEM) break; // later
+        if (error == EAGAIN || error == ENOBUFS || error == ENOMEM)
+            break; // later
         const Listener::Pending next = listener->pending.front();
         listener->pending.pop_front();
-        if (!listener->waiting.empty()) listener->waiting.popFront().markReady();
+        if (!listener->waiting.empty())
+            listener->waiting.popFront().markReady();
         if (error == 0) {
             events.onAccepted(core::ChannelPtr(next.channel), next.peer);
             continue;
         }
         next.channel->close(error == ECONNABORTED ? core::CloseMode::Reset : core::CloseMode::Orderly);
-        if (error == EMFILE || error == ENFILE) events.onTurnedAway();
+        if (error == EMFILE || error == ENFILE)
+            events.onTurnedAway();
     }
-    if (listener->acceptor && accepting_ && !listener->pending.empty()) markReady();
+    if (listener->acceptor && accepting_ && !listener->pending.empty())
+        markReady();
 }
 
 MemoryConnecting::MemoryConnecting(std::shared_ptr<MemoryHost> home, const Address& address,
@@ -93,14 +108,16 @@ MemoryConnecting::MemoryConnecting(std::shared_ptr<MemoryHost> home, const Addre
 }
 
 MemoryConnecting::~MemoryConnecting() {
-    if (bound_) home_->network->ports()->release(local_);
+    if (bound_)
+        home_->network->ports()->release(local_);
 }
 
 // Events tell their last word here: `this` may be gone after each of them.
 void MemoryConnecting::onReady() {
     MemoryNetwork& network = *home_->network;
     if (!bound_) {
-        if (const int error = home_->faults.next(Operation::Connect); error != 0) return fail(error);
+        if (const int error = home_->faults.next(Operation::Connect); error != 0)
+            return fail(error);
         if (configureSocket_) {
             try {
                 (*configureSocket_)(kNoDescriptor);
@@ -109,25 +126,32 @@ void MemoryConnecting::onReady() {
             }
         }
         if (const int error = bindLocal(); error != 0) {
-            return events_.onConnectFailed(
-                Failure::of<ConnectBindError>("cannot bind to " + local_.toString(), error));
+            return events_.onConnectFailed(Failure::of<ConnectBindError>("cannot bind to " + local_.toString(), error));
         }
     }
     const MemoryNetwork::Route route = network.route(target_.host());
-    if (route == MemoryNetwork::Route::Silent) return;
-    if (route == MemoryNetwork::Route::Unreachable) return fail(ENETUNREACH);
+    if (route == MemoryNetwork::Route::Silent)
+        return;
+    if (route == MemoryNetwork::Route::Unreachable)
+        return fail(ENETUNREACH);
     const std::shared_ptr<Listener> listener = network.ports()->find(target_);
-    if (!listener) return fail(ECONNREFUSED);
-    if (listener->isFull()) return listener->waiting.pushBack(*this);
+    if (!listener)
+        return fail(ECONNREFUSED);
+    if (listener->isFull())
+        return listener->waiting.pushBack(*this);
     reach(listener);
 }
 
 int MemoryConnecting::bindLocal() {
-    if (local_.isNone()) local_ = sourceFor(target_);
-    if (local_.isWildcard()) local_ = withPort(sourceFor(target_), local_.port());
-    if (local_.kind() != target_.kind()) return EAFNOSUPPORT;
+    if (local_.isNone())
+        local_ = sourceFor(target_);
+    if (local_.isWildcard())
+        local_ = withPort(sourceFor(target_), local_.port());
+    if (local_.kind() != target_.kind())
+        return EAFNOSUPPORT;
     const MemoryNetwork::Route route = home_->network->route(local_.host());
-    if (route == MemoryNetwork::Route::Unreachable && local_.host() != target_.host()) return EADDRNOTAVAIL;
+    if (route == MemoryNetwork::Route::Unreachable && local_.host() != target_.host())
+        return EADDRNOTAVAIL;
     const int error = home_->network->ports()->lease(local_);
     bound_ = error == 0;
     return error;
@@ -146,6 +170,8 @@ void MemoryConnecting::reach(const std::shared_ptr<Listener>& listener) {
     events_.onConnected(std::move(mine));
 }
 
-void MemoryConnecting::fail(int error) { events_.onConnectFailed(getConnectError(error, target_.toString())); }
+void MemoryConnecting::fail(int error) {
+    events_.onConnectFailed(getConnectError(error, target_.toString()));
+}
 
 } // namespace torsion::testing::detail

@@ -21,15 +21,15 @@ struct Listener {
     bool reusePort = false;
     bool dualStack = false;
     std::size_t backlog = 0;
-    MemoryReady* acceptor = nullptr;             ///< null once it is closed
-    std::shared_ptr<MemoryHost> home{};          ///< the acceptor's
-    StreamOptions stream{};                      ///< of accepted connections
+    MemoryReady* acceptor = nullptr;    ///< null once it is closed
+    std::shared_ptr<MemoryHost> home{}; ///< the acceptor's
+    StreamOptions stream{};             ///< of accepted connections
 
     struct Pending {
         MemoryChannel* channel; ///< the accepting side's end; owned
         Address peer;
     };
-    std::deque<Pending> pending{}; ///< connected, and not accepted yet
+    std::deque<Pending> pending{};                        ///< connected, and not accepted yet
     core::IntrusiveList<MemoryReady, ReadyTag> waiting{}; ///< attempts for which the backlog had no room
 
     /// Linux lets one more in than was asked for.
