@@ -14,10 +14,6 @@
 #include <string>
 #include <string_view>
 
-namespace torsion::core {
-class StreamCore;
-}
-
 namespace torsion::testing {
 
 /// Whether a transport, as a producer of input, is at work.

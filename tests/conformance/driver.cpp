@@ -72,8 +72,10 @@ std::unique_ptr<Driver> make() {
 // Whether the machine can listen on ::1.
 bool hasIPv6() {
     UvReactor reactor;
+    const auto factory = Factory::forProtocol<Protocol>();
+    factory->noisy = false;
     try {
-        reactor.listenTCP(0, Factory::forProtocol<Protocol>(), {.interface = "::1"});
+        reactor.listenTCP(0, factory, {.interface = "::1"});
         return true;
     } catch (const CannotListenError&) {
         return false;

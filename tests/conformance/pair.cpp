@@ -93,8 +93,10 @@ void Pair::beginConnecting() {
     std::weak_ptr<RecordingProtocol> weak = server; // no one holds it longer than the connection and the pair
     auto serverFactory =
         Factory::fromFunction([weak](const Address&) -> std::shared_ptr<Protocol> { return weak.lock(); });
+    serverFactory->noisy = false;
     port = reactor.listenTCP(0, serverFactory, {.interface = driver_.loopback(), .stream = options_.server});
     factory = std::make_shared<RecordingClientFactory>(client, events);
+    factory->noisy = false;
     connector = reactor.connectTCP(driver_.loopback(), port->getHost().port(), factory, {.stream = options_.client});
 }
 

@@ -4,6 +4,8 @@
 #include <reactor/failure.hpp>
 #include <reactor/testing/detail/memory_channel.hpp>
 
+#include <spdlog/fmt/fmt.h>
+
 #include <cerrno>
 #include <utility>
 
@@ -103,7 +105,19 @@ void MemoryAcceptor::onReady() {
 MemoryConnecting::MemoryConnecting(std::shared_ptr<MemoryHost> home, const Address& address,
                                    const core::ConnectSpec& spec, core::ConnectEvents& events)
     : MemoryReady(std::move(home)), events_(events), target_(resolveWildcard(address)), local_(spec.local),
-      stream_(spec.stream), configureSocket_(spec.configureSocket) {
+      stream_(spec.stream) {
+    try {
+        if (spec.configureSocket)
+            (*spec.configureSocket)(kNoDescriptor);
+        if (const int error = bindLocal(); error != 0) {
+            failure_ = Failure::of<ConnectBindError>(
+                fmt::format("cannot bind {}: {}", local_.toString(), describeErrno(error)), error);
+        } else if (const int fault = home_->faults.next(Operation::Connect); fault != 0) {
+            failure_ = getConnectError(fault);
+        }
+    } catch (...) {
+        failure_ = Failure::current();
+    }
     markReady();
 }
 
@@ -112,31 +126,19 @@ MemoryConnecting::~MemoryConnecting() {
         home_->network->ports()->release(local_);
 }
 
-// Events tell their last word here: `this` may be gone after each of them.
+// An event is the last word here: this object may be gone after it.
 void MemoryConnecting::onReady() {
     MemoryNetwork& network = *home_->network;
-    if (!bound_) {
-        if (const int error = home_->faults.next(Operation::Connect); error != 0)
-            return fail(error);
-        if (configureSocket_) {
-            try {
-                (*configureSocket_)(kNoDescriptor);
-            } catch (...) {
-                return events_.onConnectFailed(Failure::current());
-            }
-        }
-        if (const int error = bindLocal(); error != 0) {
-            return events_.onConnectFailed(Failure::of<ConnectBindError>("cannot bind to " + local_.toString(), error));
-        }
-    }
+    if (failure_)
+        return events_.onConnectFailed(Failure(failure_));
     const MemoryNetwork::Route route = network.route(target_.host());
     if (route == MemoryNetwork::Route::Silent)
         return;
     if (route == MemoryNetwork::Route::Unreachable)
-        return fail(ENETUNREACH);
+        return events_.onConnectFailed(getConnectError(ENETUNREACH));
     const std::shared_ptr<Listener> listener = network.ports()->find(target_);
     if (!listener)
-        return fail(ECONNREFUSED);
+        return events_.onConnectFailed(getConnectError(ECONNREFUSED));
     if (listener->isFull())
         return listener->waiting.pushBack(*this);
     reach(listener);
@@ -168,10 +170,6 @@ void MemoryConnecting::reach(const std::shared_ptr<Listener>& listener) {
     listener->pending.push_back({server, viaBoth ? mapped(local_) : local_});
     listener->acceptor->markReady();
     events_.onConnected(std::move(mine));
-}
-
-void MemoryConnecting::fail(int error) {
-    events_.onConnectFailed(getConnectError(error, target_.toString()));
 }
 
 } // namespace torsion::testing::detail

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <reactor/core/channel.hpp>
+#include <reactor/failure.hpp>
 #include <reactor/testing/detail/memory_host.hpp>
 #include <reactor/testing/detail/port_table.hpp>
 
@@ -39,13 +40,12 @@ private:
     void onReady() override;
     int bindLocal();
     void reach(const std::shared_ptr<Listener>& listener);
-    void fail(int error);
 
     core::ConnectEvents& events_;
     Address target_;
     Address local_;
     StreamOptions stream_;
-    Function<void(int)>* configureSocket_;
+    Failure failure_; // what went wrong at once, until it is told
     bool bound_ = false;
 };
 
