@@ -32,8 +32,8 @@ MemoryReactor::MemoryReactor(std::shared_ptr<MemoryNetwork> network, const Memor
 MemoryReactor::MemoryReactor(std::shared_ptr<MemoryNetwork> network, const MemoryReactorOptions& options,
                              std::shared_ptr<Wake> wake)
     : ReactorCore([wake] { wake->wake(); }, std::make_unique<SeededRandom>(options.seed)), network_(std::move(network)),
-      wake_(std::move(wake)), host_(std::make_shared<detail::MemoryHost>(network_)),
-      secureRandom_(~options.seed) { // not the numbers of random() once more
+      wake_(std::move(wake)), host_(std::make_shared<detail::MemoryHost>(network_)), secureRandom_(~options.seed),
+      maxIdle_(options.maxIdle) { // not the numbers of random() once more
     auto names = std::make_unique<ScriptResolver>(*this);
     names_ = names.get();
     resolver_ = std::move(names);
@@ -103,7 +103,7 @@ void MemoryReactor::runTurns() {
 // Nothing can happen here any more, but another thread may post a call.
 bool MemoryReactor::waitForThreads() {
     std::unique_lock lock(wake_->mutex);
-    wake_->changed.wait_for(lock, kMaxIdle, [this] { return wake_->woken; });
+    wake_->changed.wait_for(lock, maxIdle_, [this] { return wake_->woken; });
     return std::exchange(wake_->woken, false);
 }
 

@@ -18,6 +18,10 @@ struct MemoryHost;
 /// How a MemoryReactor is made.
 struct MemoryReactorOptions {
     std::uint64_t seed = 1; ///< of `random()` and `secureRandom()`
+
+    /// Wall-clock time that `run()` waits at most for a call from another thread when nothing else can happen; then it
+    /// logs an error and returns, as after `crash()`.
+    std::chrono::milliseconds maxIdle{10'000};
 };
 
 /// A reactor without an operating system: connections are pipes in memory, time is a number. All behaviour is that of
@@ -73,10 +77,6 @@ public:
     /// When its next delayed call is due.
     std::optional<TimePoint> nextEvent();
 
-    /// Wall-clock time that `run()` waits at most for a call from another thread when nothing else can happen; then it
-    /// logs an error and returns, as after `crash()`.
-    static constexpr std::chrono::seconds kMaxIdle{10};
-
     // Clock
     std::chrono::system_clock::time_point wall() const override;
 
@@ -110,6 +110,7 @@ private:
     std::shared_ptr<detail::MemoryHost> host_;
     ScriptResolver* names_ = nullptr; // owned by the core
     SeededRandom secureRandom_;
+    std::chrono::milliseconds maxIdle_;
 };
 
 } // namespace torsion::testing
