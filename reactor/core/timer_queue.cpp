@@ -15,6 +15,10 @@ using detail::TimerHeap;
 using detail::TimerPool;
 
 /// The queue proper. Apart from the TimerQueue because nodes, which lie in its pool, may outlive that one.
+///
+/// A call that is put off, as time-outs are all the time, stays where it is in the heap: only its node knows the new
+/// time and sequence number, and the entry is behind. So an entry's place is never too late, and it is put right when
+/// it comes to the front (S-137). Twice as quick as moving it with a million calls outstanding.
 class TimerQueue::State final : public detail::DelayedCallOwner {
 public:
     State(Host& host, std::uint32_t firstSequence) : host_(&host), nextSequence_(firstSequence) {}
@@ -22,9 +26,10 @@ public:
     DelayedCall schedule(TimePoint due, Function<void()>&& call, Kind kind);
     void close() noexcept;
 
-    const TimerHeap& heap() const noexcept { return heap_; }
-    const TimerPool& pool() const noexcept { return pool_; }
-    std::size_t internalCalls() const noexcept { return internalCalls_; }
+    const TimerHeap::Entry* front() noexcept;
+    std::optional<TimePoint> firstAfter(TimePoint time);
+    std::size_t size() const noexcept { return heap_.size() - internalCalls_; }
+    std::vector<DelayedCall> list() const;
     const Counters& counters() const noexcept { return counters_; }
 
     void cancel(DelayedCallNode& node) noexcept override;
@@ -36,7 +41,9 @@ private:
     friend class TimerQueue::Run;
 
     void ensureSequence();
-    TimerHeap::Entry makeEntry(const DelayedCallNode& node) noexcept;
+    TimerHeap::Entry makeEntry(DelayedCallNode& node) noexcept;
+    TimerHeap::Entry putRight(const TimerHeap::Entry& entry) const noexcept;
+    void putAllRight();
     void takeOut(DelayedCallNode& node, DelayedCallState state) noexcept;
     void dropReference(DelayedCallNode& node) noexcept;
     void notify() noexcept;
@@ -105,8 +112,11 @@ void TimerQueue::State::resetFromNow(DelayedCallNode& node, Duration fromNow) {
 void TimerQueue::State::resetTo(DelayedCallNode& node, TimePoint due) {
     ensureSequence();
     const bool wasFront = heap_.isFront(node.slot);
+    const bool isPutOff = due >= node.due && !node.held;
     node.due = due;
-    heap_.update(makeEntry(node));
+    const TimerHeap::Entry entry = makeEntry(node);
+    if (!isPutOff || node.held)
+        heap_.update(entry);
     ++counters_.moved;
     if (wasFront || heap_.isFront(node.slot))
         notify();
@@ -122,6 +132,7 @@ void TimerQueue::State::release(DelayedCallNode& node) noexcept {
 void TimerQueue::State::ensureSequence() {
     if (nextSequence_ != std::numeric_limits<std::uint32_t>::max()) [[likely]]
         return;
+    putAllRight();
     std::vector<TimerHeap::Entry*> order;
     order.reserve(heap_.size());
     for (TimerHeap::Entry& entry : heap_.entries())
@@ -135,13 +146,63 @@ void TimerQueue::State::ensureSequence() {
     }
     nextSequence_ = 0;
     for (TimerHeap::Entry* entry : order)
-        entry->sequence = nextSequence_++;
+        entry->sequence = pool_.at(entry->slot).sequence = nextSequence_++;
 }
 
-TimerHeap::Entry TimerQueue::State::makeEntry(const DelayedCallNode& node) noexcept {
+TimerHeap::Entry TimerQueue::State::makeEntry(DelayedCallNode& node) noexcept {
     // Inside a turn nothing new sorts before what the turn has yet to call.
-    const TimePoint time = innermostRun_ != nullptr ? std::max(node.due, innermostRun_->now_) : node.due;
-    return {.time = time, .sequence = nextSequence_++, .slot = node.slot};
+    node.held = innermostRun_ != nullptr && node.due < innermostRun_->now_;
+    node.sequence = nextSequence_++;
+    return {.time = node.held ? innermostRun_->now_ : node.due, .sequence = node.sequence, .slot = node.slot};
+}
+
+/// The entry as it should be: another than it is when its call has been put off.
+TimerHeap::Entry TimerQueue::State::putRight(const TimerHeap::Entry& entry) const noexcept {
+    const DelayedCallNode& node = pool_.at(entry.slot);
+    if (node.sequence == entry.sequence)
+        return entry;
+    return {.time = node.due, .sequence = node.sequence, .slot = entry.slot};
+}
+
+void TimerQueue::State::putAllRight() {
+    std::vector<TimerHeap::Entry> behind;
+    for (const TimerHeap::Entry& entry : heap_.entries()) {
+        if (const TimerHeap::Entry right = putRight(entry); right.sequence != entry.sequence)
+            behind.push_back(right);
+    }
+    for (const TimerHeap::Entry& entry : behind)
+        heap_.update(entry);
+}
+
+/// The next entry, with its right time; null when there is none.
+const TimerHeap::Entry* TimerQueue::State::front() noexcept {
+    while (!heap_.empty()) {
+        const TimerHeap::Entry right = putRight(heap_.front());
+        if (right.sequence == heap_.front().sequence)
+            return &heap_.front();
+        heap_.update(right);
+    }
+    return nullptr;
+}
+
+std::optional<TimePoint> TimerQueue::State::firstAfter(TimePoint time) {
+    putAllRight();
+    return heap_.firstAfter(time);
+}
+
+std::vector<DelayedCall> TimerQueue::State::list() const {
+    std::vector<TimerHeap::Entry> entries;
+    entries.reserve(size());
+    for (const TimerHeap::Entry& entry : heap_.entries()) {
+        if (!pool_.at(entry.slot).internal)
+            entries.push_back(putRight(entry));
+    }
+    std::sort(entries.begin(), entries.end(), TimerHeap::isLess);
+    std::vector<DelayedCall> calls;
+    calls.reserve(entries.size());
+    for (const TimerHeap::Entry& entry : entries)
+        calls.emplace_back(DelayedCallRef(&pool_.at(entry.slot)));
+    return calls;
 }
 
 void TimerQueue::State::takeOut(DelayedCallNode& node, DelayedCallState state) noexcept {
@@ -177,10 +238,10 @@ TimerQueue::Run::~Run() {
 }
 
 bool TimerQueue::Run::take(Function<void()>& call) noexcept {
-    TimerHeap& heap = state_.heap_;
-    if (heap.empty() || heap.front().time > now_ || heap.front().sequence >= end_)
+    const TimerHeap::Entry* front = state_.front();
+    if (front == nullptr || front->time > now_ || front->sequence >= end_)
         return false;
-    DelayedCallNode& node = state_.pool_.at(heap.front().slot);
+    DelayedCallNode& node = state_.pool_.at(front->slot);
     state_.takeOut(node, DelayedCallState::Called);
     ++state_.counters_.called;
     call = std::move(node.call);
@@ -199,32 +260,20 @@ DelayedCall TimerQueue::schedule(TimePoint due, Function<void()>&& call, Kind ki
 }
 
 std::optional<TimePoint> TimerQueue::nextDue() const noexcept {
-    if (state_->heap().empty())
-        return std::nullopt;
-    return state_->heap().front().time;
+    const TimerHeap::Entry* front = state_->front();
+    return front != nullptr ? std::optional(front->time) : std::nullopt;
 }
 
 std::optional<TimePoint> TimerQueue::nextDueAfter(TimePoint time) const {
-    return state_->heap().firstAfter(time);
+    return state_->firstAfter(time);
 }
 
 std::size_t TimerQueue::size() const noexcept {
-    return state_->heap().size() - state_->internalCalls();
+    return state_->size();
 }
 
 std::vector<DelayedCall> TimerQueue::getDelayedCalls() const {
-    std::vector<TimerHeap::Entry> entries;
-    entries.reserve(size());
-    for (const TimerHeap::Entry& entry : state_->heap().entries()) {
-        if (!state_->pool().at(entry.slot).internal)
-            entries.push_back(entry);
-    }
-    std::sort(entries.begin(), entries.end(), TimerHeap::isLess);
-    std::vector<DelayedCall> calls;
-    calls.reserve(entries.size());
-    for (const TimerHeap::Entry& entry : entries)
-        calls.emplace_back(DelayedCallRef(&state_->pool().at(entry.slot)));
-    return calls;
+    return state_->list();
 }
 
 const TimerQueue::Counters& TimerQueue::counters() const noexcept {

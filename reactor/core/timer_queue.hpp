@@ -65,7 +65,8 @@ public:
     /// When the next call is to be made, internal ones included; it may lie in the past. Empty when there is none.
     std::optional<TimePoint> nextDue() const noexcept;
 
-    /// The first time after `time` at which a call is due. Empty when there is none.
+    /// The first time after `time` at which a call is due. Empty when there is none. Looks at every call: for clocks
+    /// that step.
     std::optional<TimePoint> nextDueAfter(TimePoint time) const;
 
     /// Makes the calls due at `now`, in order, each through `invoke(Function<void()>& call)`, which guards it. When

@@ -33,14 +33,17 @@ protected:
 enum class DelayedCallState : std::uint8_t { Pending, Called, Cancelled };
 
 /// One scheduled call, shared by its queue (while it is pending) and its handles. Reference counts are not atomic: all
-/// belongs to the clock's thread.
-struct DelayedCallNode {
+/// belongs to the clock's thread. Aligned so that all but the callable, half of a cache line, lies in one: with many
+/// nodes outstanding every line is fetched from memory.
+struct alignas(32) DelayedCallNode {
     DelayedCallOwner* owner;
     TimePoint due;
     std::uint32_t references;
     std::uint32_t slot; ///< The node's number in its queue's pool.
     DelayedCallState state;
     bool internal; ///< One of the library's own: neither listed nor counted.
+    bool held;     ///< Sorted later than it is due, because it was scheduled inside a turn.
+    std::uint32_t sequence;
     Function<void()> call;
 };
 

@@ -6,6 +6,7 @@
 ///
 /// - schedule: the n calls are made, at random times within 17 minutes;
 /// - reset:    random ones get another random time, sooner or later;
+/// - put off:  random ones get a later time, as time-outs do;
 /// - cancel:   all are cancelled, in random order;
 /// - fire:     n calls, scheduled at random times within 250 ms, are made in one turn when all are due.
 ///
@@ -116,7 +117,7 @@ private:
     uv_loop_t loop_;
 };
 
-constexpr std::array kOperations{"schedule", "reset", "cancel", "fire"};
+constexpr std::array kOperations{"schedule", "reset", "put off", "cancel", "fire"};
 
 /// Nanoseconds an operation, by operation: one figure a repetition.
 using Figures = std::array<std::vector<double>, kOperations.size()>;
@@ -145,8 +146,13 @@ void repeat(std::size_t size, std::uint32_t seed, Figures& figures) {
         for (std::size_t i = 0; i < resets; ++i)
             timers.reset(handles[random() % size], someDelay());
     }));
+    Milliseconds later = 30min;
+    figures[2].push_back(measure(resets, [&] {
+        for (std::size_t i = 0; i < resets; ++i)
+            timers.reset(handles[random() % size], later++);
+    }));
     std::shuffle(handles.begin(), handles.end(), random);
-    figures[2].push_back(measure(size, [&] {
+    figures[3].push_back(measure(size, [&] {
         for (std::size_t i = 0; i < size; ++i) {
             timers.cancel(handles[i]);
             if ((i + 1) % kSettleEvery == 0)
@@ -159,7 +165,7 @@ void repeat(std::size_t size, std::uint32_t seed, Figures& figures) {
     for (std::size_t i = 0; i < size; ++i)
         timers.schedule(1ms + Milliseconds(random() % static_cast<std::uint32_t>(kFireWithin.count())));
     timers.waitUntilDue();
-    figures[3].push_back(measure(size, [&] { timers.fire(); }));
+    figures[4].push_back(measure(size, [&] { timers.fire(); }));
     if (fired != before + size) {
         std::fprintf(stderr, "timers: not all calls were made\n");
         std::exit(1);

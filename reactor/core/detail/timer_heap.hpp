@@ -40,7 +40,7 @@ public:
     /// The entry with the least (time, sequence). Not for an empty heap.
     const Entry& front() const noexcept { return entries_[kRoot]; }
 
-    bool isFront(std::uint32_t slot) const noexcept { return places_[slot] == kRoot; }
+    bool isFront(std::uint32_t slot) const noexcept { return !empty() && front().slot == slot; }
 
     /// Makes room for slots below `slots`, so that push() of one that is not in does not throw.
     void reserve(std::size_t slots);

@@ -5,12 +5,12 @@
 
 namespace torsion::detail {
 
-static_assert(alignof(DelayedCallNode) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+static_assert(offsetof(DelayedCallNode, call) == 32);
 
 TimerPool::~TimerPool() {
     // What hands out the memory next does not expect poison in it.
-    for (const std::unique_ptr<std::byte[]>& block : blocks_)
-        unpoison(block.get(), kBlockNodes * sizeof(DelayedCallNode));
+    for (const std::unique_ptr<Block>& block : blocks_)
+        unpoison(block.get(), sizeof(Block));
 }
 
 DelayedCallNode& TimerPool::take() {
@@ -27,6 +27,8 @@ DelayedCallNode& TimerPool::take() {
                                            .slot = slot,
                                            .state = DelayedCallState::Pending,
                                            .internal = false,
+                                           .held = false,
+                                           .sequence = 0,
                                            .call = {}};
 }
 
@@ -41,9 +43,9 @@ void TimerPool::put(DelayedCallNode& node) noexcept {
 void TimerPool::addBlock() {
     const std::size_t firstSlot = capacity();
     // Not value-initialised: the first take() of each node writes it.
-    std::byte* block = blocks_.emplace_back(new std::byte[kBlockNodes * sizeof(DelayedCallNode)]).get();
+    Block& block = *blocks_.emplace_back(new Block);
     for (std::size_t i = kBlockNodes; i-- > 0;) {
-        std::byte* memory = block + i * sizeof(DelayedCallNode);
+        std::byte* memory = block.memory + i * sizeof(DelayedCallNode);
         free_ = ::new (memory) FreeNode{free_, static_cast<std::uint32_t>(firstSlot + i)};
         poison(memory, sizeof(DelayedCallNode));
     }

@@ -27,7 +27,7 @@ public:
 
     /// The node that was taken with the slot.
     DelayedCallNode& at(std::uint32_t slot) const noexcept {
-        return *reinterpret_cast<DelayedCallNode*>(blocks_[slot / kBlockNodes].get() +
+        return *reinterpret_cast<DelayedCallNode*>(blocks_[slot / kBlockNodes]->memory +
                                                    (slot % kBlockNodes) * sizeof(DelayedCallNode));
     }
 
@@ -44,11 +44,15 @@ private:
         std::uint32_t slot;
     };
 
-    void addBlock();
-
     static constexpr std::size_t kBlockNodes = 64;
 
-    std::vector<std::unique_ptr<std::byte[]>> blocks_;
+    struct Block {
+        alignas(DelayedCallNode) std::byte memory[kBlockNodes * sizeof(DelayedCallNode)];
+    };
+
+    void addBlock();
+
+    std::vector<std::unique_ptr<Block>> blocks_;
     FreeNode* free_ = nullptr;
     std::size_t taken_ = 0;
 };
