@@ -85,6 +85,22 @@ TEST_CASE("S-131: the order survives the end of the sequence numbers") {
     CHECK(f.made == "abcdefgh");
 }
 
+TEST_CASE("S-137: a call that is put off comes after those that already wait for that time") {
+    Fixture f;
+    DelayedCall putOff = f.add(1s, "p");
+    DelayedCall twice = f.add(1s, "t");
+    f.add(3s, "a");
+    putOff.reset(3s);
+    twice.reset(5s);
+    CHECK(f.queue->nextDue() == at(3s));
+    CHECK(f.queue->nextDueAfter(at(3s)) == at(5s));
+    f.add(3s, "b");
+    twice.reset(3s);
+    CHECK(f.run(2s) == 0);
+    f.run(3s);
+    CHECK(f.made == "apbt");
+}
+
 TEST_CASE("S-132: a turn keeps to what was due when it began also when the sequence numbers end within") {
     Fixture f(kLastSequences);
     f.add(1s, [&] {
@@ -404,7 +420,7 @@ private:
     std::uint64_t turnEnd_ = 0;
     bool inTurn_ = false;
     bool draining_ = false; // calls change nothing any more
-    TimerQueue queue_; // destroyed first: its callables refer to the rest
+    TimerQueue queue_;      // destroyed first: its callables refer to the rest
 };
 
 } // namespace

@@ -29,7 +29,7 @@ public:
 
     // Without branches: which of two random times is less cannot be predicted.
     static bool isLess(const Entry& a, const Entry& b) noexcept {
-        return (a.time < b.time) | ((a.time == b.time) & (a.sequence < b.sequence));
+        return (int{a.time < b.time} | (int{a.time == b.time} & int{a.sequence < b.sequence})) != 0;
     }
 
     TimerHeap();
@@ -72,9 +72,8 @@ private:
         T* allocate(std::size_t n) {
             return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t{kCacheLine}));
         }
-        void deallocate(T* memory, std::size_t n) noexcept {
-            ::operator delete(memory, n * sizeof(T), std::align_val_t{kCacheLine});
-        }
+        // Not the sized form: clang has it with -fsized-deallocation alone.
+        void deallocate(T* memory, std::size_t) noexcept { ::operator delete(memory, std::align_val_t{kCacheLine}); }
         friend bool operator==(const LineAllocator&, const LineAllocator&) noexcept { return true; }
     };
 
