@@ -126,8 +126,8 @@ struct ListenSpec {
     Function<void(int)>* configureSocket = nullptr; ///< the port's; called with the descriptor before bind
 };
 
-/// What an attempt to connect tells its connector, once, and never from inside the call that began it. The attempt may be
-/// destroyed inside the event: telling is the last thing it does.
+/// What an attempt to connect tells its connector, once, and never from inside the call that began it. The attempt may
+/// be destroyed inside the event: telling is the last thing it does.
 class ConnectEvents {
 public:
     virtual void onConnected(ChannelPtr channel) = 0;

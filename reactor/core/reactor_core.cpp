@@ -49,10 +49,10 @@ ReactorCore::~ReactorCore() = default;
 void ReactorCore::run() {
     if (started_ || depth_ != 0)
         throw ReactorAlreadyRunning();
+    checkRunnable();
     thread_ = std::this_thread::get_id();
     started_ = true;
     leave_ = false;
-    stop_ = Stop::No;
     {
         const Depth depth(depth_);
         startup_.fire(
@@ -101,6 +101,7 @@ void ReactorCore::iterate(Duration wait) {
     checkThread();
     if (depth_ != 0)
         throw ReactorAlreadyRunning("iterate() inside run() or iterate()");
+    checkRunnable();
     const Depth depth(depth_);
     runOneTurn(wait);
 }

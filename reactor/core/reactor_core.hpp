@@ -95,6 +95,8 @@ protected:
 private:
     enum class Stop : std::uint8_t { No, Asked, Before, Disconnecting, Draining, Triggers };
 
+    /// Backend: throws when it is not its own to run.
+    virtual void checkRunnable() const {}
     /// Backend: runs turns until `leaving()`.
     virtual void runTurns() = 0;
     /// Backend: one turn, waiting at most `wait`.

@@ -163,7 +163,7 @@ void StreamCore::onShutdown() {
 // The order is S-34's: the producer, the socket, the protocol, then whoever made the connection.
 void StreamCore::onClosePhase() {
     if (inCall_) { // a nested loop inside one of our callbacks: told when that has returned
-        turn_.close(*this);
+        afterCall_ = true;
         return;
     }
     if (Producer* source = producer()) {

@@ -113,6 +113,8 @@ void StreamCore::runGuarded(CallableRef<void()> f) {
 
 void StreamCore::afterCall() {
     afterCall_ = false;
+    if (phase_ == Phase::Lost)
+        return turn_.close(*this);
     performSwitch();
 }
 
@@ -193,7 +195,7 @@ StreamCore::Rare& StreamCore::rare() {
 Address StreamCore::getHost() const {
     if (!hostKnown_ && channel_) {
         host_ = channel_->host();
-        const_cast<StreamCore*>(this)->hostKnown_ = true;
+        hostKnown_ = true;
     }
     return host_;
 }

@@ -183,7 +183,7 @@ private:
     Phase phase_ = Phase::Open;
     Output output_ = Output::Open;
     CloseMode closeMode_ = CloseMode::Orderly;
-    bool hostKnown_ = false;
+    mutable bool hostKnown_ = false;
     WriteQueue queue_;
     std::unique_ptr<Rare> rare_;
     StreamOwner* owner_;

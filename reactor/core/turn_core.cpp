@@ -37,6 +37,8 @@ void TurnCore::beforePoll() {
     if (phasesWatched_)
         host_.betweenPhases();
     runFlushes();
+    if (slowTurn_ != Duration::zero())
+        beforePollTook_ = freshNow() - phaseBegan_;
     inPhase_ = false; // the time stays known until the backend waits
 }
 
@@ -49,7 +51,7 @@ void TurnCore::afterPoll() {
     if (phasesWatched_)
         host_.betweenPhases();
     if (slowTurn_ != Duration::zero()) {
-        const Duration took = freshNow() - phaseBegan_;
+        const Duration took = beforePollTook_ + (freshNow() - host_.roughNow()); // without the wait between them
         if (took > slowTurn_) {
             ++stats.slowTurns;
             log::logger()->warn("slow turn: {} ms", std::chrono::duration<double, std::milli>(took).count());

@@ -98,7 +98,7 @@ class TurnHost {
 public:
     virtual TimePoint readClock() const noexcept = 0;
 
-    /// The time of the last wait's end, about; costs nothing.
+    /// The time of the last wait's end, to a millisecond; costs nothing.
     virtual TimePoint roughNow() const noexcept { return readClock(); }
 
     /// Something is to be done though no event may come: the next waiting must be short (and one that a host's loop has
@@ -253,6 +253,7 @@ private:
     std::uint64_t lastId_ = 0;
     TimePoint now_{};
     TimePoint phaseBegan_{};
+    Duration beforePollTook_{};
     Duration slowTurn_{};
     bool nowKnown_ = false;
     bool inPhase_ = false;

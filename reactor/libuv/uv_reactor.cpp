@@ -34,20 +34,37 @@ std::uint64_t seedFromSystem() {
     return random.next();
 }
 
+struct CloseLoop {
+    void operator()(uv_loop_t* loop) const {
+        for (int i = 0; i < kCloseIterations && uv_loop_close(loop) == UV_EBUSY; ++i)
+            uv_run(loop, UV_RUN_NOWAIT);
+        delete loop;
+    }
+};
+using OwnLoop = std::unique_ptr<uv_loop_t, CloseLoop>;
+
+OwnLoop newLoop() {
+    auto loop = std::make_unique<uv_loop_t>();
+    if (const int error = uv_loop_init(loop.get()); error != 0)
+        throw std::system_error(-error, std::generic_category(), "cannot make a loop");
+    return OwnLoop(loop.release());
+}
+
 } // namespace
 
 struct UvReactor::Impl final : uv::LoopListener {
-    Impl(UvReactor& owner, uv_loop_t* loop, const ReactorOptions& reactorOptions, bool owned)
-        : reactor(owner), options(reactorOptions), ownsLoop(owned),
-          context{loop, owner.turn(), reactorOptions.dispatch == Dispatch::Direct},
-          hooks(std::in_place, loop, *this, owned) {}
+    /// @param foreign the caller's loop, or null to make one.
+    Impl(UvReactor& owner, uv_loop_t* foreign, const ReactorOptions& reactorOptions)
+        : reactor(owner), options(reactorOptions), ownLoop(foreign ? nullptr : newLoop()),
+          context{foreign ? foreign : ownLoop.get(), owner.turn(), reactorOptions.dispatch == Dispatch::Direct},
+          hooks(std::in_place, context.loop, *this, ownLoop != nullptr) {}
 
     void onPrepare() override { reactor.prepare(); }
     void onCheck() override { reactor.check(); }
 
     UvReactor& reactor;
     ReactorOptions options;
-    bool ownsLoop;
+    OwnLoop ownLoop; // null on a foreign loop
     uv::LoopContext context;
     std::optional<uv::LoopHooks> hooks;
     std::optional<uv::Signals> signals;
@@ -58,53 +75,31 @@ struct UvReactor::Impl final : uv::LoopListener {
     SecureRandom secureRandom;
 };
 
-namespace {
+UvReactor::UvReactor(const ReactorOptions& options) : UvReactor(nullptr, options) {}
 
-std::unique_ptr<uv_loop_t> newLoop() {
-    auto loop = std::make_unique<uv_loop_t>();
-    if (const int error = uv_loop_init(loop.get()); error != 0) {
-        throw std::system_error(-error, std::generic_category(), "cannot make a loop");
-    }
-    return loop;
-}
-
-} // namespace
-
-UvReactor::UvReactor(const ReactorOptions& options) : UvReactor(newLoop().release(), options, true) {}
-
-UvReactor::UvReactor(uv_loop_t* loop, const ReactorOptions& options) : UvReactor(loop, options, false) {}
-
-UvReactor::UvReactor(uv_loop_t* loop, const ReactorOptions& options, bool ownsLoop)
+UvReactor::UvReactor(uv_loop_t* loop, const ReactorOptions& options)
     : ReactorCore([this] { impl_->hooks->wake(); }, std::make_unique<SeededRandom>(seedFromSystem())),
-      impl_(std::make_unique<Impl>(*this, loop, options, ownsLoop)) {
+      impl_(std::make_unique<Impl>(*this, loop, options)) {
     resolver_ = std::make_unique<ThreadResolver>(remote());
 }
 
+// What is left on an owned loop then are handles that are closing; the loop is run until they are closed.
 UvReactor::~UvReactor() {
     endEverything();
     resolver_.reset();
-    impl_->signals.reset();
-    impl_->hooks.reset();
-    if (!impl_->ownsLoop)
-        return;
-    const std::unique_ptr<uv_loop_t> loop(impl_->context.loop);
-    for (int i = 0; i < kCloseIterations && uv_loop_close(loop.get()) == UV_EBUSY; ++i) {
-        uv_run(loop.get(), UV_RUN_NOWAIT);
-    }
+}
+
+void UvReactor::checkRunnable() const {
+    if (!impl_->ownLoop && !impl_->options.runForeignLoop)
+        throw std::logic_error("run() or iterate() on a foreign loop: its owner runs it (or set runForeignLoop)");
 }
 
 void UvReactor::runTurns() {
-    if (!impl_->ownsLoop && !impl_->options.runForeignLoop) {
-        throw std::logic_error("run() on a foreign loop: whoever owns the loop runs it (or set runForeignLoop)");
-    }
     while (!leaving())
         uv_run(impl_->context.loop, UV_RUN_DEFAULT);
 }
 
 void UvReactor::runOneTurn(Duration wait) {
-    if (!impl_->ownsLoop && !impl_->options.runForeignLoop) {
-        throw std::logic_error("iterate() on a foreign loop: whoever owns the loop runs it (or set runForeignLoop)");
-    }
     impl_->waitUntil = readClock() + std::max(wait, Duration::zero());
     uv_run(impl_->context.loop, wait > Duration::zero() ? UV_RUN_ONCE : UV_RUN_NOWAIT);
     impl_->waitUntil.reset();
@@ -116,7 +111,7 @@ void UvReactor::interrupt() noexcept {
 
 void UvReactor::onStarted() {
     impl_->signal.reset();
-    if (!impl_->options.handleSignals || !impl_->ownsLoop)
+    if (!impl_->options.handleSignals || !impl_->ownLoop)
         return;
     impl_->signals.emplace(impl_->context.loop, [this](int number) {
         impl_->signal = number;
@@ -173,8 +168,10 @@ TimePoint UvReactor::roughNow() const noexcept {
 // On an owned loop a turn follows whatever we are called from. A foreign loop may be about to wait: an active idle
 // handle keeps it from that, and the next prepare sees to the rest.
 void UvReactor::touched() noexcept {
-    if (impl_ && !impl_->ownsLoop && impl_->hooks)
-        impl_->hooks->setBusy(true);
+    if (!impl_ || impl_->ownLoop)
+        return;
+    impl_->bounded = true;
+    impl_->hooks->setBusy(true);
 }
 
 std::optional<int> UvReactor::stoppedBySignal() const noexcept {

@@ -34,6 +34,7 @@ struct ReactorOptions {
 /// name look-up.
 class UvReactor final : public core::ReactorCore {
 public:
+    /// On a loop of its own. @throws std::system_error when there are no descriptors for one.
     explicit UvReactor(const ReactorOptions& options = {});
 
     /// On the caller's loop, which must outlive the reactor. What is pending keeps that loop alive, as handles of its
@@ -61,8 +62,7 @@ public:
 private:
     struct Impl;
 
-    UvReactor(uv_loop_s* loop, const ReactorOptions& options, bool ownsLoop);
-
+    void checkRunnable() const override;
     void runTurns() override;
     void runOneTurn(Duration wait) override;
     void interrupt() noexcept override;
