@@ -115,7 +115,8 @@ void runOnBackends(RunOn which, void (*body)(Driver&)) {
     for (const Backend& backend : backends()) {
         if (which == RunOn::Real && !backend.isReal)
             continue;
-        INFO("backend: ", backend.name);
+        const std::string name = backend.name;
+        INFO("backend: ", name);
         const std::unique_ptr<Driver> driver = backend.make();
         if (backend.isReal && driver->isIPv6() && !withIPv6) {
             skipped = true;

@@ -92,17 +92,16 @@ CONFORMANCE_CASE("B1 (S-11): a second producer is refused with an error, and the
     StrictPushProducer first;
     StrictPushProducer second;
     StrictPullProducer third;
-    Transport& transport = pair.serverTransport();
-    transport.registerProducer(first);
-    CHECK_THROWS_AS(transport.registerProducer(second), ProducerAlreadyRegistered);
-    CHECK_THROWS_AS(transport.registerProducer(third), ProducerAlreadyRegistered);
-    transport.unregisterProducer();
-    transport.registerProducer(second);
+    pair.serverTransport().registerProducer(first);
+    CHECK_THROWS_AS(pair.serverTransport().registerProducer(second), ProducerAlreadyRegistered);
+    CHECK_THROWS_AS(pair.serverTransport().registerProducer(third), ProducerAlreadyRegistered);
+    pair.serverTransport().unregisterProducer();
+    pair.serverTransport().registerProducer(second);
     driver.turns(2);
     CHECK(first.calls().empty());
     CHECK(second.calls().empty());
     CHECK(third.calls().empty());
-    transport.unregisterProducer();
+    pair.serverTransport().unregisterProducer();
 }
 
 CONFORMANCE_CASE("B1 (S-13): a pull producer is asked after its registration, and not inside it") {
