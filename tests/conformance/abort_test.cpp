@@ -7,6 +7,7 @@
 #include <reactor/errors.hpp>
 #include <reactor/testing/strict_producers.hpp>
 
+#include <cerrno>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -72,6 +73,7 @@ CONFORMANCE_CASE("C1 (S-44): abortConnection in dataReceived loses the connectio
     CHECK(pair.log.inOrder("abort returned", "server lost ConnectionAborted"));
     CHECK(pair.client->received.empty());
     checkAborted(*pair.server, *pair.client);
+    CHECK(pair.client->reason.code() == ECONNRESET);
 }
 
 CONFORMANCE_CASE("C2 (S-46): a client that aborts twice is lost once") {
