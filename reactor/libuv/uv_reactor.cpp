@@ -182,6 +182,10 @@ uv_loop_t* UvReactor::loop() const noexcept {
     return impl_->context.loop;
 }
 
+uv::LoopContext& UvReactor::context() noexcept {
+    return impl_->context;
+}
+
 Random& UvReactor::secureRandom() {
     return impl_->secureRandom;
 }

@@ -9,6 +9,10 @@ struct uv_loop_s; // libuv's uv_loop_t
 
 namespace torsion {
 
+namespace uv {
+struct LoopContext;
+}
+
 /// When events reach user code.
 enum class Dispatch {
     Direct,  ///< from inside the poll, as they come: the quickest
@@ -48,6 +52,9 @@ public:
 
     /// The loop, for libuv handles of one's own.
     uv_loop_s* loop() const noexcept;
+
+    /// What the library's own objects on this loop share.
+    uv::LoopContext& context() noexcept;
 
     Random& secureRandom() override;
 
