@@ -1,0 +1,123 @@
+// Says which TCP ports of a host are open. Many attempts at a time, never more than asked for.
+
+#include "support/program.hpp"
+
+#include <reactor/connector.hpp>
+#include <reactor/protocol.hpp>
+
+#include <spdlog/fmt/fmt.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace {
+
+struct Plan {
+    std::string host;
+    int first = 1;
+    int last = 0;
+    int parallel = 64;
+    std::chrono::milliseconds timeout{1000};
+};
+
+/// Ends the connection as soon as there is one.
+class Probe : public torsion::Protocol {
+public:
+    Probe(std::uint16_t port, int& open) : port_(port), open_(open) {}
+
+    void connectionMade() override {
+        // On the loopback an attempt may meet itself: the kernel chose the very port that is being tried.
+        if (transport->getHost() != transport->getPeer()) {
+            fmt::print("open {}\n", port_);
+            ++open_;
+        }
+        transport->abortConnection();
+    }
+
+private:
+    std::uint16_t port_;
+    int& open_;
+};
+
+/// The factory of all attempts; each that ends makes room for the next.
+class Scan : public torsion::ClientFactory, public std::enable_shared_from_this<Scan> {
+public:
+    Scan(torsion::Reactor& reactor, Plan plan) : reactor_(reactor), plan_(std::move(plan)), next_(plan_.first) {
+        noisy = false;
+    }
+
+    void start() {
+        while (pending_ < plan_.parallel && next_ <= plan_.last)
+            tryNext();
+    }
+
+    int open() const noexcept { return open_; }
+
+    std::shared_ptr<torsion::Protocol> buildProtocol(const torsion::Address& peer) override {
+        return std::make_shared<Probe>(peer.port(), open_);
+    }
+
+    void clientConnectionFailed(const std::shared_ptr<torsion::Connector>&, const torsion::Failure&) override {
+        attemptEnded();
+    }
+
+    void clientConnectionLost(const std::shared_ptr<torsion::Connector>&, const torsion::Failure&) override {
+        attemptEnded();
+    }
+
+private:
+    void tryNext() {
+        ++pending_;
+        reactor_.connectTCP(plan_.host, next_++, shared_from_this(), {.timeout = plan_.timeout});
+    }
+
+    void attemptEnded() {
+        --pending_;
+        if (!reactor_.isRunning())
+            return;
+        if (next_ <= plan_.last) {
+            tryNext();
+        } else if (pending_ == 0) {
+            examples::stop(reactor_);
+        }
+    }
+
+    torsion::Reactor& reactor_;
+    Plan plan_;
+    int next_;
+    int pending_ = 0;
+    int open_ = 0;
+};
+
+} // namespace
+
+int main(int argc, char** argv) {
+    examples::Program program("Says which TCP ports of a host are open, from --port to --last.", examples::Role::Client,
+                              1);
+    Plan plan;
+    int timeout = 1000;
+    program.options()
+        .add_option("--last", plan.last, "the last port; --port when not given")
+        ->check(CLI::Range(1, 65535));
+    program.options()
+        .add_option("--parallel", plan.parallel, "attempts at a time")
+        ->check(CLI::Range(1, 1024))
+        ->capture_default_str();
+    program.options()
+        .add_option("--timeout", timeout, "milliseconds for an attempt")
+        ->check(CLI::Range(1, 60'000))
+        ->capture_default_str();
+    return program.run(argc, argv, [&](torsion::UvReactor& reactor) {
+        plan.host = program.host();
+        plan.first = program.port();
+        if (plan.last < plan.first)
+            plan.last = plan.first;
+        plan.timeout = std::chrono::milliseconds(timeout);
+        const auto scan = std::make_shared<Scan>(reactor, plan);
+        scan->start();
+        reactor.run();
+        fmt::print("{} of {} ports are open\n", scan->open(), plan.last - plan.first + 1);
+    });
+}

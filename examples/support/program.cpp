@@ -1,0 +1,100 @@
+#include "program.hpp"
+
+#include <reactor/connector.hpp>
+#include <reactor/errors.hpp>
+#include <reactor/listening_port.hpp>
+#include <reactor/log.hpp>
+
+#include <spdlog/fmt/fmt.h>
+
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+
+namespace examples {
+
+Program::Program(std::string_view about, Role role, int defaultPort) : app_(std::string(about)), port_(defaultPort) {
+    const bool server = role == Role::Server;
+    app_.add_option("--host", host_, server ? "numeric address to listen on" : "name or address to connect to")
+        ->capture_default_str();
+    app_.add_option("--port", port_, server ? "port to listen on; 0: any free one" : "port to connect to")
+        ->check(CLI::Range(server ? 0 : 1, 65535))
+        ->capture_default_str();
+    app_.add_option("--log-level", logLevel_, "what is logged on stderr")
+        ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "critical", "off"}))
+        ->capture_default_str();
+}
+
+// True: go on. The exit status is in status_.
+bool Program::parse(int argc, const char* const* argv) {
+    name_ = std::filesystem::path(argv[0]).filename().string();
+    app_.name(name_);
+    try {
+        app_.parse(argc, argv);
+    } catch (const CLI::CallForHelp&) {
+        std::fputs(app_.help().c_str(), stdout);
+        return false;
+    } catch (const CLI::ParseError& error) {
+        fmt::print(stderr, "{}: {} (see --help)\n", name_, error.what());
+        status_ = 2;
+        return false;
+    }
+    return true;
+}
+
+int Program::run(int argc, const char* const* argv, torsion::CallableRef<void(torsion::UvReactor&)> body) {
+    // By lines also into a pipe: whoever reads our output sees it when it is printed.
+    std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+    if (!parse(argc, argv))
+        return status_;
+    torsion::log::logger()->set_level(spdlog::level::from_str(logLevel_));
+    try {
+        torsion::UvReactor reactor;
+        body(reactor);
+    } catch (const std::exception& error) {
+        fail(error.what());
+    }
+    return status_;
+}
+
+void Program::serve(torsion::UvReactor& reactor, std::shared_ptr<torsion::Factory> factory,
+                    torsion::ListenOptions options) {
+    options.interface = host_;
+    const auto port = reactor.listenTCP(port_, std::move(factory), options);
+    // Once it runs, because a signal is an orderly end only from then on.
+    reactor.callWhenRunning([number = port->getHost().port()] { fmt::print("READY {}\n", number); });
+    reactor.run();
+}
+
+void Program::connect(torsion::UvReactor& reactor, std::shared_ptr<torsion::ClientFactory> factory) {
+    reactor.connectTCP(host_, port_, std::move(factory));
+    reactor.run();
+}
+
+void Program::fail(std::string_view message) {
+    if (status_ == 0)
+        fmt::print(stderr, "{}: {}\n", name_, message);
+    status_ = 1;
+}
+
+void stop(torsion::Reactor& reactor) {
+    try {
+        reactor.stop();
+    } catch (const torsion::ReactorNotRunning&) { // a signal was quicker
+    }
+}
+
+void OneConnectionFactory::clientConnectionFailed(const std::shared_ptr<torsion::Connector>& connector,
+                                                  const torsion::Failure& reason) {
+    program_.fail(reason.getErrorMessage());
+    stop(connector->reactor());
+}
+
+void OneConnectionFactory::clientConnectionLost(const std::shared_ptr<torsion::Connector>& connector,
+                                                const torsion::Failure& reason) {
+    if (!reason.check<torsion::ConnectionDone>() && connector->reactor().isRunning())
+        program_.fail(reason.getErrorMessage());
+    stop(connector->reactor());
+}
+
+} // namespace examples

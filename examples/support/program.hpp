@@ -1,0 +1,83 @@
+#pragma once
+
+#include <reactor/factory.hpp>
+#include <reactor/function.hpp>
+#include <reactor/libuv/uv_reactor.hpp>
+#include <reactor/options.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace examples {
+
+/// Which side a program is on; decides what --host and --port mean.
+enum class Role { Server, Client };
+
+/// What the examples have in common, so that each shows only what it is about: the command line (--help, --host,
+/// --port,
+/// --log-level), a reactor, one line on stderr for what goes wrong, the exit status.
+///
+///     int main(int argc, char** argv) {
+///         examples::Program program("Sends back what it receives.", examples::Role::Server, 7007);
+///         return program.run(argc, argv, [&](torsion::UvReactor& reactor) {
+///             program.serve(reactor, torsion::Factory::forProtocol<torsion::Echo>());
+///         });
+///     }
+class Program {
+public:
+    Program(std::string_view about, Role role, int defaultPort);
+
+    /// For options of one's own, before `run`.
+    CLI::App& options() noexcept { return app_; }
+
+    const std::string& host() const noexcept { return host_; }
+    int port() const noexcept { return port_; }
+
+    /// Reads the command line, makes a reactor and calls `body` with it.
+    /// @returns the exit status: 0; 1 when `body` threw or `fail` was called; 2 for wrong usage.
+    int run(int argc, const char* const* argv, torsion::CallableRef<void(torsion::UvReactor&)> body);
+
+    /// Listens on --host and --port, prints `READY <port>` once it does, and runs the reactor until a signal ends it.
+    /// @param options the interface is --host
+    void serve(torsion::UvReactor& reactor, std::shared_ptr<torsion::Factory> factory,
+               torsion::ListenOptions options = {});
+
+    /// Connects to --host and --port, and runs the reactor until somebody stops it.
+    void connect(torsion::UvReactor& reactor, std::shared_ptr<torsion::ClientFactory> factory);
+
+    /// Prints `NAME: message` on stderr; the exit status will be 1. Only the first of several is printed.
+    void fail(std::string_view message);
+
+private:
+    bool parse(int argc, const char* const* argv);
+
+    CLI::App app_;
+    std::string name_;
+    std::string host_ = "127.0.0.1";
+    std::string logLevel_ = "warning";
+    int port_;
+    int status_ = 0;
+};
+
+/// Stops the reactor, unless somebody did already.
+void stop(torsion::Reactor& reactor);
+
+/// The factory of a client that has one connection and ends with it: a failed or broken connection is the program's
+/// failure, and any end stops the reactor.
+class OneConnectionFactory : public torsion::ClientFactory {
+public:
+    explicit OneConnectionFactory(Program& program) : program_(program) {}
+
+    void clientConnectionFailed(const std::shared_ptr<torsion::Connector>& connector,
+                                const torsion::Failure& reason) override;
+    void clientConnectionLost(const std::shared_ptr<torsion::Connector>& connector,
+                              const torsion::Failure& reason) override;
+
+private:
+    Program& program_;
+};
+
+} // namespace examples
