@@ -66,6 +66,9 @@ void ReactorCore::run() {
     }
     startup_.abandon();
     shutdown_.abandon();
+    drainEnd_ = {}; // of a drain that a crash ended
+    if (disconnected_)
+        std::exchange(disconnected_, std::nullopt)->callback();
     onStopped();
     started_ = running_ = false;
     stop_ = Stop::No;
