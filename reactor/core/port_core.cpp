@@ -47,6 +47,7 @@ void PortCore::startListening() {
         throw;
     }
     reactor_.keep(id_, shared_from_this());
+    ListHook<LiveTag>::unlink(); // still there when its end was not told yet
     turn_.addLive(*this);
     updateAccepting();
 }
