@@ -1,0 +1,172 @@
+// Acceptance G5, G34: signals, which only the real reactor has.
+
+#include "conformance/driver.hpp"
+#include "conformance/scene.hpp"
+
+#include <reactor/libuv/uv_reactor.hpp>
+
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <optional>
+
+#include <unistd.h>
+
+using namespace torsion;
+using namespace torsion::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+volatile std::sig_atomic_t handled = 0;
+
+void countSignal(int) {
+    handled = handled + 1;
+}
+
+/// Handles a signal in its own way while it lives, as a program would that runs a reactor.
+class SignalHandling {
+public:
+    SignalHandling(int number, void (*handler)(int)) : number_(number) {
+        struct sigaction action {};
+        action.sa_handler = handler;
+        REQUIRE(::sigaction(number, &action, &before_) == 0);
+    }
+    SignalHandling(const SignalHandling&) = delete;
+    SignalHandling& operator=(const SignalHandling&) = delete;
+    ~SignalHandling() { ::sigaction(number_, &before_, nullptr); }
+
+    /// Whether the signal is handled so now.
+    bool is(void (*handler)(int)) const {
+        struct sigaction action {};
+        ::sigaction(number_, nullptr, &action);
+        return action.sa_handler == handler;
+    }
+
+private:
+    int number_;
+    struct sigaction before_ {};
+};
+
+UvReactor& uvReactor(Driver& driver) {
+    return dynamic_cast<UvReactor&>(driver.reactor());
+}
+
+void signalOnceRunning(Driver& driver, int number) {
+    driver.reactor().callWhenRunning([number] { ::kill(::getpid(), number); });
+}
+
+constexpr std::array kStopping{SIGINT, SIGTERM, SIGHUP};
+
+} // namespace
+
+REAL_CASE("G5 (S-114): signals are handled from the during-startup phase until run() returns") {
+    for (const int number : kStopping) {
+        CAPTURE(number);
+        const SignalHandling handling(number, SIG_DFL);
+        Reactor& reactor = driver.reactor();
+        reactor.addSystemEventTrigger(EventPhase::Before, SystemEvent::Startup, [&] { CHECK(handling.is(SIG_DFL)); });
+        reactor.addSystemEventTrigger(EventPhase::During, SystemEvent::Startup,
+                                      [&] { CHECK_FALSE(handling.is(SIG_DFL)); });
+        reactor.addSystemEventTrigger(EventPhase::After, SystemEvent::Shutdown,
+                                      [&] { CHECK_FALSE(handling.is(SIG_DFL)); });
+        reactor.callWhenRunning([&] { reactor.stop(); });
+        runReactor(driver);
+        CHECK(handling.is(SIG_DFL));
+    }
+}
+
+REAL_CASE("G5: a handler of the program's own is back when run() returns, after a crash too") {
+    const SignalHandling handling(SIGTERM, &countSignal);
+    Reactor& reactor = driver.reactor();
+    reactor.callWhenRunning([&] {
+        CHECK_FALSE(handling.is(&countSignal));
+        reactor.crash();
+    });
+    runReactor(driver);
+    CHECK(handling.is(&countSignal));
+}
+
+REAL_CASE("G34 (S-126): SIGINT, SIGTERM and SIGHUP stop the reactor in order, and it remembers which") {
+    for (const int number : kStopping) {
+        CAPTURE(number);
+        const SignalHandling handling(number, SIG_DFL);
+        bool before = false;
+        driver.reactor().addSystemEventTrigger(EventPhase::Before, SystemEvent::Shutdown, [&] { before = true; });
+        signalOnceRunning(driver, number);
+        runReactor(driver);
+        CHECK(before);
+        CHECK(uvReactor(driver).stoppedBySignal() == number);
+    }
+}
+
+REAL_CASE("G34: a reactor that was stopped without a signal remembers none") {
+    const SignalHandling handling(SIGTERM, SIG_DFL);
+    signalOnceRunning(driver, SIGTERM);
+    runReactor(driver);
+    CHECK(uvReactor(driver).stoppedBySignal() == SIGTERM);
+    driver.reactor().callWhenRunning([&] { driver.reactor().stop(); });
+    runReactor(driver);
+    CHECK_FALSE(uvReactor(driver).stoppedBySignal().has_value());
+}
+
+REAL_CASE("G34: a second signal while the reactor stops changes nothing") {
+    const SignalHandling handling(SIGTERM, SIG_DFL);
+    Promise<void> done;
+    Reactor& reactor = driver.reactor();
+    reactor.addSystemEventTrigger(EventPhase::Before, SystemEvent::Shutdown, [&] {
+        ::kill(::getpid(), SIGTERM);
+        reactor.callLater(1ms, [&] { done.callback(); });
+        return done.deferred();
+    });
+    signalOnceRunning(driver, SIGTERM);
+    runReactor(driver);
+    CHECK(uvReactor(driver).stoppedBySignal() == SIGTERM);
+}
+
+REAL_CASE("S-126: a SIGINT handler of the program's own is left alone") {
+    const SignalHandling handling(SIGINT, &countSignal);
+    handled = 0;
+    signalOnceRunning(driver, SIGINT);
+    driver.reactor().callLater(1ms, [&] {
+        CHECK(handling.is(&countSignal));
+        driver.reactor().stop();
+    });
+    runReactor(driver);
+    CHECK(handled == 1);
+    CHECK_FALSE(uvReactor(driver).stoppedBySignal().has_value());
+}
+
+REAL_CASE("SIGPIPE is ignored while the reactor runs where its handling was the default, and is restored") {
+    const SignalHandling handling(SIGPIPE, SIG_DFL);
+    driver.reactor().callWhenRunning([&] {
+        CHECK(handling.is(SIG_IGN));
+        driver.reactor().stop();
+    });
+    runReactor(driver);
+    CHECK(handling.is(SIG_DFL));
+}
+
+REAL_CASE("a SIGPIPE handler of the program's own is left alone") {
+    const SignalHandling handling(SIGPIPE, &countSignal);
+    driver.reactor().callWhenRunning([&] {
+        CHECK(handling.is(&countSignal));
+        driver.reactor().stop();
+    });
+    runReactor(driver);
+    CHECK(handling.is(&countSignal));
+}
+
+TEST_CASE("a reactor that is told not to handle signals touches none") {
+    UvReactor reactor({.handleSignals = false});
+    const SignalHandling interrupt(SIGINT, SIG_DFL);
+    const SignalHandling terminate(SIGTERM, SIG_DFL);
+    const SignalHandling pipe(SIGPIPE, SIG_DFL);
+    reactor.callWhenRunning([&] {
+        CHECK(interrupt.is(SIG_DFL));
+        CHECK(terminate.is(SIG_DFL));
+        CHECK(pipe.is(SIG_DFL));
+        reactor.stop();
+    });
+    reactor.run();
+}

@@ -1,0 +1,365 @@
+// A reactor on a loop that somebody else runs.
+
+#include <doctest/doctest.h>
+
+#include <reactor/errors.hpp>
+#include <reactor/failure.hpp>
+#include <reactor/libuv/uv_reactor.hpp>
+#include <reactor/protocol.hpp>
+
+#include <uv.h>
+
+#include <chrono>
+#include <csignal>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace torsion;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Somebody's loop. It runs until nothing keeps it alive; after 10 s it is stopped, and the case fails.
+class HostLoop {
+public:
+    HostLoop() {
+        REQUIRE(uv_loop_init(&loop_) == 0);
+        uv_timer_init(&loop_, &limit_);
+    }
+    HostLoop(const HostLoop&) = delete;
+    HostLoop& operator=(const HostLoop&) = delete;
+    ~HostLoop() {
+        if (!closed_)
+            CHECK(close() == 0);
+    }
+
+    uv_loop_t* get() noexcept { return &loop_; }
+
+    void run() {
+        late_ = false;
+        limit_.data = this;
+        uv_timer_start(&limit_, &HostLoop::tooLate, 10'000, 0);
+        uv_unref(reinterpret_cast<uv_handle_t*>(&limit_));
+        uv_run(&loop_, UV_RUN_DEFAULT);
+        uv_timer_stop(&limit_);
+        REQUIRE_MESSAGE(!late_, "something keeps the loop alive");
+    }
+
+    /// Closes the host's own handles, runs what is left to close, and closes the loop.
+    /// @returns what uv_loop_close said.
+    int close() {
+        closed_ = true;
+        uv_close(reinterpret_cast<uv_handle_t*>(&limit_), nullptr);
+        for (int i = 0; i < 10; ++i)
+            uv_run(&loop_, UV_RUN_NOWAIT);
+        return uv_loop_close(&loop_);
+    }
+
+private:
+    static void tooLate(uv_timer_t* handle) {
+        static_cast<HostLoop*>(handle->data)->late_ = true;
+        uv_stop(handle->loop);
+    }
+
+    uv_loop_t loop_{};
+    uv_timer_t limit_{};
+    bool late_ = false;
+    bool closed_ = false;
+};
+
+/// A handle of the host's: calls `f` once, in a callback of its own.
+class HostTimer {
+public:
+    HostTimer(HostLoop& loop, std::uint64_t milliseconds, std::function<void()> f) : f_(std::move(f)) {
+        uv_timer_init(loop.get(), &timer_);
+        timer_.data = this;
+        uv_timer_start(
+            &timer_, [](uv_timer_t* handle) { static_cast<HostTimer*>(handle->data)->f_(); }, milliseconds, 0);
+    }
+    HostTimer(const HostTimer&) = delete;
+    HostTimer& operator=(const HostTimer&) = delete;
+    ~HostTimer() {
+        CHECK_FALSE(uv_is_closing(reinterpret_cast<uv_handle_t*>(&timer_)));
+        uv_close(reinterpret_cast<uv_handle_t*>(&timer_), nullptr);
+        uv_run(timer_.loop, UV_RUN_NOWAIT);
+    }
+
+    bool isPending() const { return uv_is_active(reinterpret_cast<const uv_handle_t*>(&timer_)) != 0; }
+
+private:
+    uv_timer_t timer_{};
+    std::function<void()> f_;
+};
+
+class Echo : public Protocol {
+    void dataReceived(std::string_view data) override { transport->write(data); }
+};
+
+class Collecting : public Protocol {
+public:
+    explicit Collecting(std::string* received) : received_(received) {}
+    void dataReceived(std::string_view data) override { received_->append(data); }
+
+private:
+    std::string* received_;
+};
+
+/// Says hello, and ends the connection and the port when the answer is there.
+class Asker : public Protocol {
+public:
+    Asker(std::vector<std::string>* log, std::shared_ptr<ListeningPort> port) : log_(log), port_(std::move(port)) {}
+
+    void connectionMade() override { transport->write("hello"); }
+    void dataReceived(std::string_view data) override {
+        received_ += data;
+        if (received_ != "hello")
+            return;
+        log_->push_back(received_);
+        transport->loseConnection();
+        port_->stopListening().detach();
+    }
+    void connectionLost(const Failure& reason) override { log_->push_back(reason.name()); }
+
+private:
+    std::vector<std::string>* log_;
+    std::shared_ptr<ListeningPort> port_;
+    std::string received_;
+};
+
+/// Counts what becomes of it.
+class Counting : public Protocol {
+public:
+    Counting(int* made, int* lost) : made_(made), lost_(lost) {}
+    void connectionMade() override { ++*made_; }
+    void connectionLost(const Failure&) override { ++*lost_; }
+
+private:
+    int* made_;
+    int* lost_;
+};
+
+constexpr Dispatch kModes[] = {Dispatch::Direct, Dispatch::TwoPhase};
+
+template <class P, class... Args>
+std::shared_ptr<ListeningPort> listenQuietly(Reactor& reactor, Args... args) {
+    auto factory = Factory::forProtocol<P>(args...);
+    factory->noisy = false;
+    return reactor.listenTCP(0, factory, {.interface = "127.0.0.1"});
+}
+
+template <class P, class... Args>
+void connectQuietly(Reactor& reactor, const ListeningPort& port, Args... args) {
+    auto factory = ClientFactory::forProtocol<P>(args...);
+    factory->noisy = false;
+    reactor.connectTCP("127.0.0.1", port.getHost().port(), factory);
+}
+
+} // namespace
+
+TEST_CASE("a foreign loop carries an echo, and ends by itself when everything is closed") {
+    for (const Dispatch mode : kModes) {
+        HostLoop loop;
+        std::vector<std::string> log;
+        {
+            UvReactor reactor(loop.get(), {.dispatch = mode});
+            const auto port = listenQuietly<Echo>(reactor);
+            connectQuietly<Asker>(reactor, *port, &log, port);
+            loop.run();
+            CHECK(reactor.stats().connections == 0);
+        }
+        CHECK(log == std::vector<std::string>{"hello", "ConnectionDone"});
+        CHECK(loop.close() == 0);
+    }
+}
+
+TEST_CASE("a reactor with nothing open keeps no foreign loop alive") {
+    HostLoop loop;
+    const UvReactor reactor(loop.get());
+    loop.run();
+    CHECK(uv_loop_alive(loop.get()) == 0);
+}
+
+TEST_CASE("a pending call keeps a foreign loop alive until it is made") {
+    HostLoop loop;
+    UvReactor reactor(loop.get());
+    bool called = false;
+    reactor.callLater(2ms, [&] { called = true; });
+    loop.run();
+    CHECK(called);
+}
+
+TEST_CASE("run() and iterate() are refused on a foreign loop, and change nothing") {
+    HostLoop loop;
+    UvReactor reactor(loop.get());
+    bool triggered = false;
+    reactor.callWhenRunning([&] { triggered = true; });
+    CHECK_THROWS_AS(reactor.run(), std::logic_error);
+    CHECK_THROWS_AS(reactor.iterate(), std::logic_error);
+    CHECK_FALSE(triggered);
+    CHECK_FALSE(reactor.isRunning());
+    CHECK_THROWS_AS(reactor.stop(), ReactorNotRunning);
+    bool called = false;
+    reactor.callLater(0s, [&] { called = true; });
+    loop.run();
+    CHECK(called);
+}
+
+TEST_CASE("run() is allowed on a foreign loop where its owner says so; it returns after stop(), and again") {
+    HostLoop loop;
+    UvReactor reactor(loop.get(), {.runForeignLoop = true});
+    int hostCalls = 0;
+    const HostTimer host(loop, 0, [&] { ++hostCalls; });
+    for (int round = 0; round < 2; ++round) {
+        reactor.callLater(2ms, [&] { reactor.stop(); });
+        reactor.run();
+        CHECK_FALSE(reactor.isRunning());
+    }
+    CHECK(hostCalls == 1);
+}
+
+TEST_CASE("signals are not touched on a foreign loop") {
+    HostLoop loop;
+    UvReactor reactor(loop.get(), {.runForeignLoop = true});
+    struct sigaction before {};
+    ::sigaction(SIGTERM, nullptr, &before);
+    reactor.callWhenRunning([&] {
+        struct sigaction during {};
+        ::sigaction(SIGTERM, nullptr, &during);
+        CHECK((during.sa_handler == before.sa_handler));
+        reactor.stop();
+    });
+    reactor.run();
+}
+
+TEST_CASE("a reactor's end closes nothing of the host's") {
+    HostLoop loop;
+    int calls = 0;
+    const HostTimer host(loop, 2, [&] { ++calls; });
+    {
+        UvReactor reactor(loop.get());
+        const auto port = listenQuietly<Echo>(reactor);
+        uv_run(loop.get(), UV_RUN_NOWAIT);
+    }
+    CHECK(host.isPending());
+    loop.run();
+    CHECK(calls == 1);
+}
+
+TEST_CASE("a reactor on a foreign loop may be destroyed with everything open, and the loop can be closed after it") {
+    for (const Dispatch mode : kModes) {
+        HostLoop loop;
+        int made = 0;
+        int lost = 0;
+        Remote remote;
+        DelayedCall pending;
+        {
+            UvReactor reactor(loop.get(), {.dispatch = mode});
+            const auto port = listenQuietly<Counting>(reactor, &made, &lost);
+            connectQuietly<Counting>(reactor, *port, &made, &lost);
+            for (int i = 0; i < 1000 && made < 2; ++i)
+                uv_run(loop.get(), UV_RUN_ONCE);
+            REQUIRE(made == 2);
+            connectQuietly<Counting>(reactor, *port, &made, &lost); // under way
+            pending = reactor.callLater(1h, [] { FAIL("called by a reactor that is gone"); });
+            remote = reactor.remote();
+            CHECK(remote.post([] { FAIL("called by a reactor that is gone"); }));
+        }
+        CHECK(lost == 2);
+        CHECK_FALSE(pending.active());
+        CHECK_FALSE(remote.post([] {}));
+        loop.run();
+        CHECK(loop.close() == 0);
+    }
+}
+
+TEST_CASE("a reactor that never ran may be destroyed on its foreign loop") {
+    HostLoop loop;
+    std::optional<UvReactor> reactor(std::in_place, loop.get());
+    reactor->callLater(1h, [] {});
+    const auto port = listenQuietly<Echo>(*reactor);
+    reactor.reset();
+    CHECK(loop.close() == 0);
+}
+
+TEST_CASE("two reactors on one loop talk to each other, and the end of one leaves the other whole") {
+    for (const Dispatch mode : kModes) {
+        HostLoop loop;
+        std::optional<UvReactor> server(std::in_place, loop.get(), ReactorOptions{.dispatch = mode});
+        UvReactor client(loop.get(), {.dispatch = mode});
+        std::vector<std::string> log;
+        const auto port = listenQuietly<Echo>(*server);
+        connectQuietly<Asker>(client, *port, &log, port);
+        loop.run();
+        CHECK(log == std::vector<std::string>{"hello", "ConnectionDone"});
+
+        int made = 0;
+        int lost = 0;
+        const auto second = listenQuietly<Counting>(*server, &made, &lost);
+        connectQuietly<Counting>(client, *second, &made, &lost);
+        for (int i = 0; i < 1000 && made < 2; ++i)
+            uv_run(loop.get(), UV_RUN_ONCE);
+        REQUIRE(made == 2);
+        server.reset();
+        CHECK(lost == 1);
+        loop.run(); // the client hears of it
+        CHECK(lost == 2);
+        bool called = false;
+        client.callLater(0s, [&] { called = true; });
+        loop.run();
+        CHECK(called);
+    }
+}
+
+TEST_CASE("what is scheduled in a callback of the host's is done though the loop was about to wait") {
+    HostLoop loop;
+    UvReactor reactor(loop.get());
+    const auto port = listenQuietly<Echo>(reactor); // keeps the loop waiting
+    bool called = false;
+    const HostTimer host(loop, 1, [&] {
+        reactor.callLater(0s, [&] {
+            called = true;
+            port->stopListening().detach();
+        });
+    });
+    loop.run();
+    CHECK(called);
+}
+
+TEST_CASE("what is written in a callback of the host's leaves though the loop was about to wait") {
+    HostLoop loop;
+    UvReactor reactor(loop.get());
+    std::string received;
+    int made = 0;
+    int lost = 0;
+    const auto port = listenQuietly<Collecting>(reactor, &received);
+    const auto client = std::make_shared<Counting>(&made, &lost);
+    const auto factory = ClientFactory::fromFunction([client](const Address&) { return client; });
+    factory->noisy = false;
+    reactor.connectTCP("127.0.0.1", port->getHost().port(), factory);
+    for (int i = 0; i < 1000 && made == 0; ++i)
+        uv_run(loop.get(), UV_RUN_ONCE);
+    REQUIRE(made == 1);
+    const HostTimer host(loop, 1, [&] {
+        client->transport->write("from the host");
+        client->transport->loseConnection();
+        port->stopListening().detach();
+    });
+    loop.run();
+    CHECK(received == "from the host");
+    CHECK(lost == 1);
+}
+
+TEST_CASE("another thread's call reaches a reactor whose foreign loop waits") {
+    HostLoop loop;
+    UvReactor reactor(loop.get());
+    const auto port = listenQuietly<Echo>(reactor);
+    std::thread other([&port, remote = reactor.remote()] { remote.post([&port] { port->stopListening().detach(); }); });
+    loop.run();
+    other.join();
+    CHECK_FALSE(port->isListening());
+}
