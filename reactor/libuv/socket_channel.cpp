@@ -39,11 +39,12 @@ ssize_t sendMany(int fd, std::span<const std::string_view> buffers) {
 
 } // namespace
 
-SocketChannel::SocketChannel(LoopContext& context, Descriptor socket)
-    : context_(context), socket_(std::move(socket)), watch_(context, socket_.get(), *this) {}
+SocketChannel::SocketChannel(LoopContext& context, Descriptor socket, const Address& host)
+    : context_(context), socket_(std::move(socket)), host_(host), watch_(context, socket_.get(), *this) {}
 
-core::ChannelPtr SocketChannel::make(LoopContext& context, Descriptor socket, const StreamOptions& options) {
-    core::ChannelPtr channel(new SocketChannel(context, std::move(socket)));
+core::ChannelPtr SocketChannel::make(LoopContext& context, Descriptor socket, const StreamOptions& options,
+                                     const Address& host) {
+    core::ChannelPtr channel(new SocketChannel(context, std::move(socket), host));
     applyStreamOptions(static_cast<SocketChannel&>(*channel).socket_.get(), options);
     return channel;
 }
@@ -80,6 +81,7 @@ core::SendResult SocketChannel::trySend(std::span<const std::string_view> buffer
 }
 
 void SocketChannel::onReady(int status, int events) {
+    const bool wasReading = reading_;
     if (status < 0) { // the socket is in error: libuv has stopped watching
         watch_.stopped();
         if (!reading_)
@@ -93,6 +95,10 @@ void SocketChannel::onReady(int status, int events) {
         } else if ((events & UV_PRIORITIZED) != 0) {
             checkBroken();
         }
+        // Reading that this very event turned off stays watched for until the next one: a pause is often short, and an
+        // end is often followed by the close.
+        if (wasReading && !reading_ && !writing_ && watch_.events() == UV_READABLE)
+            return;
     }
     updateWatch();
 }
@@ -143,7 +149,7 @@ void SocketChannel::close(core::CloseMode mode) {
 }
 
 Address SocketChannel::host() const {
-    return localAddress(socket_.get());
+    return host_.isNone() ? localAddress(socket_.get()) : host_;
 }
 
 void* SocketChannel::query(const void* kind) noexcept {
