@@ -80,8 +80,15 @@ core::SendResult SocketChannel::trySend(std::span<const std::string_view> buffer
     }
 }
 
+// Whatever needs to be watched for in addition is asked for at once; reading that this event turns off stays watched
+// for until the next one: a pause is often short, and an end is often followed by the close.
 void SocketChannel::onReady(int status, int events) {
-    const bool wasReading = reading_;
+    if (status == 0 && events == UV_READABLE && reading_) [[likely]]
+        return events_->onReadable();
+    onRareEvent(status, events);
+}
+
+void SocketChannel::onRareEvent(int status, int events) {
     if (status < 0) { // the socket is in error: libuv has stopped watching
         watch_.stopped();
         if (!reading_)
@@ -90,15 +97,11 @@ void SocketChannel::onReady(int status, int events) {
     } else {
         if ((events & UV_WRITABLE) != 0 && std::exchange(writing_, false))
             events_->onWritable();
-        if ((events & UV_READABLE) != 0 && reading_) [[likely]] {
+        if ((events & UV_READABLE) != 0 && reading_) {
             events_->onReadable();
         } else if ((events & UV_PRIORITIZED) != 0) {
-            checkBroken();
+            return checkBroken();
         }
-        // Reading that this very event turned off stays watched for until the next one: a pause is often short, and an
-        // end is often followed by the close.
-        if (wasReading && !reading_ && !writing_ && watch_.events() == UV_READABLE)
-            return;
     }
     updateWatch();
 }
