@@ -3,6 +3,10 @@
 namespace torsion {
 
 Producer::~Producer() {
+    endProducing();
+}
+
+void Producer::endProducing() noexcept {
     while (slots_) {
         ProducerSlot& slot = *slots_;
         slot.release();

@@ -24,6 +24,10 @@ public:
     /// registration, before `connectionLost` (S-18), or from inside `registerProducer` on a dead transport (S-12).
     virtual void stopProducing() = 0;
 
+protected:
+    /// Takes this producer out of every consumer: it will make nothing more, and their closes wait no longer.
+    void endProducing() noexcept;
+
 private:
     friend class ProducerSlot;
     ProducerSlot* slots_ = nullptr; // the consumers' slots that hold this producer

@@ -20,6 +20,7 @@ void StreamCore::loseConnection() {
     phase_ = Phase::Draining;
     updateWritable();
     updateReading();
+    endProducing(); // what comes in is discarded: two that close, each other's producers, must not wait for each other
     turn_.markDirty(*this);
 }
 

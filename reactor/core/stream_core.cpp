@@ -87,6 +87,7 @@ void StreamCore::inputEnded() {
     if (phase_ != Phase::Open)
         return; // draining: what is written still goes out
     call([this] { protocol_->readConnectionLost(); });
+    endProducing(); // no more comes in
     advanceClosing();
 }
 
