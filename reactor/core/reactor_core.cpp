@@ -177,6 +177,11 @@ void ReactorCore::endEverything() noexcept {
     shutDownLive();
     ended_ = true; // whoever opens something whenever something closes was let, for so many rounds
     shutDownLive();
+    // Here, where all of the reactor is still there: what a callable holds may use it as it is destroyed.
+    for (DelayedCall& call : turn_.timers.getDelayedCalls()) {
+        if (call.active())
+            call.cancel();
+    }
 }
 
 void ReactorCore::checkNotEnded() const {
