@@ -1,0 +1,121 @@
+// Threads that post while the reactor runs, and while it is destroyed. Worth running with a thread sanitizer.
+
+#include "support/log_capture.hpp"
+#include "support/run_until.hpp"
+
+#include <reactor/libuv/uv_reactor.hpp>
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+using namespace torsion;
+using namespace torsion::test;
+
+namespace {
+
+constexpr int kThreads = 4;
+constexpr int kMaxPosts = 1'000'000; // of each thread; ended by the reactor's end long before
+
+/// What each thread was promised, and what it got.
+struct Tally {
+    std::array<std::atomic<std::int64_t>, kThreads> accepted{};
+    std::array<std::int64_t, kThreads> ran{}; // on the reactor's thread
+    std::atomic<std::int64_t> alive{0};       // calls that exist
+    bool inOrder = true;
+};
+
+/// A posted call, whose every copy is counted.
+class Call {
+public:
+    Call(Tally& tally, int thread, std::int64_t number) : tally_(&tally), thread_(thread), number_(number) {
+        ++tally.alive;
+    }
+    Call(Call&& other) noexcept : tally_(other.tally_), thread_(other.thread_), number_(other.number_) {
+        ++tally_->alive;
+    }
+    ~Call() { --tally_->alive; }
+
+    void operator()() {
+        std::int64_t& ran = tally_->ran[static_cast<std::size_t>(thread_)];
+        tally_->inOrder = tally_->inOrder && ran == number_;
+        ++ran;
+    }
+
+private:
+    Tally* tally_;
+    int thread_;
+    std::int64_t number_;
+};
+
+void postUntilRefused(const Remote& remote, Tally& tally, int thread) {
+    auto& accepted = tally.accepted[static_cast<std::size_t>(thread)];
+    for (int i = 0; i < kMaxPosts; ++i) {
+        if (!remote.post(Call(tally, thread, i)))
+            return;
+        ++accepted;
+        if (i % 64 == 63)
+            std::this_thread::yield();
+    }
+}
+
+} // namespace
+
+TEST_CASE("S-143: remote().post from four threads during destruction: calls run once, in order, or are dropped") {
+    LogCapture quiet;
+    for (const Dispatch dispatch : {Dispatch::Direct, Dispatch::TwoPhase}) {
+        for (int round = 0; round < 10; ++round) {
+            Tally tally;
+            std::vector<std::thread> threads;
+            {
+                UvReactor reactor(ReactorOptions{.dispatch = dispatch});
+                for (int i = 0; i < kThreads; ++i)
+                    threads.emplace_back(
+                        [remote = reactor.remote(), &tally, i] { postUntilRefused(remote, tally, i); });
+                CHECK(runUntil(reactor, [&] {
+                    for (const std::int64_t ran : tally.ran) {
+                        if (ran < 100 * round)
+                            return false;
+                    }
+                    return true;
+                }));
+            }
+            for (std::thread& thread : threads)
+                thread.join();
+            CHECK(tally.inOrder);
+            CHECK(tally.alive == 0);
+            for (std::size_t i = 0; i < kThreads; ++i)
+                CHECK(tally.ran[i] <= tally.accepted[i]);
+        }
+    }
+}
+
+TEST_CASE("S-143: what four threads post before a reactor stops is all run") {
+    LogCapture quiet;
+    constexpr std::int64_t kEach = 500;
+    Tally tally;
+    UvReactor reactor;
+    std::vector<std::thread> threads;
+    std::atomic<int> finished{0};
+    for (int i = 0; i < kThreads; ++i) {
+        threads.emplace_back([&reactor, &tally, &finished, i] {
+            for (std::int64_t n = 0; n < kEach; ++n)
+                reactor.callFromThread(Call(tally, i, n));
+            if (++finished == kThreads)
+                reactor.callFromThread([&reactor] { reactor.stop(); });
+        });
+    }
+    reactor.run();
+    for (std::thread& thread : threads)
+        thread.join();
+    CHECK(tally.inOrder);
+    for (const std::int64_t ran : tally.ran)
+        CHECK(ran == kEach);
+    CHECK(tally.alive == 0);
+}
