@@ -7,18 +7,18 @@
 namespace torsion::test {
 
 void SceneClientFactory::startedConnecting(const std::shared_ptr<Connector>& connector) {
-    heardFrom.push_back(connector);
+    heardFrom.push_back(connector.get());
     note("connecting", onConnecting, *connector);
 }
 
 void SceneClientFactory::clientConnectionFailed(const std::shared_ptr<Connector>& connector, const Failure& reason) {
-    heardFrom.push_back(connector);
+    heardFrom.push_back(connector.get());
     failures.push_back(reason);
     note("failed " + reason.name(), onFailed, *connector);
 }
 
 void SceneClientFactory::clientConnectionLost(const std::shared_ptr<Connector>& connector, const Failure& reason) {
-    heardFrom.push_back(connector);
+    heardFrom.push_back(connector.get());
     losses.push_back(reason);
     note("lost " + reason.name(), onLost, *connector);
 }
@@ -26,7 +26,6 @@ void SceneClientFactory::clientConnectionLost(const std::shared_ptr<Connector>& 
 void SceneClientFactory::forgetOrders() {
     SceneFactory::forgetOrders();
     onConnecting = onFailed = onLost = nullptr;
-    heardFrom.clear(); // connectors hold their factory
 }
 
 Scene::~Scene() {

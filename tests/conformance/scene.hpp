@@ -95,9 +95,9 @@ public:
     std::function<void(Connector&)> onFailed;
     std::function<void(Connector&)> onLost;
 
-    std::vector<std::shared_ptr<Connector>> heardFrom; ///< in each of the three callbacks
-    std::vector<Failure> failures;                     ///< clientConnectionFailed's
-    std::vector<Failure> losses;                       ///< clientConnectionLost's
+    std::vector<const Connector*> heardFrom; ///< in each of the three callbacks; not held: connectors hold us
+    std::vector<Failure> failures;           ///< clientConnectionFailed's
+    std::vector<Failure> losses;             ///< clientConnectionLost's
 
     void startedConnecting(const std::shared_ptr<Connector>& connector) override;
     void clientConnectionFailed(const std::shared_ptr<Connector>& connector, const Failure& reason) override;
