@@ -1,4 +1,4 @@
-#include "reactor/connector.hpp"
+#include <reactor/connector.hpp>
 
 #include <spdlog/fmt/fmt.h>
 

@@ -96,15 +96,20 @@ std::string factoryName(const std::type_info* protocol);
 template <class Base, class F>
 class FunctionFactory final : public Base {
 public:
-    /// @param protocol what it makes, for logs; null when that is not known.
-    FunctionFactory(F f, const std::type_info* protocol) : f_(std::move(f)), protocol_(protocol) {}
+    /// @param made what it makes, for logs; null when that is not known.
+    FunctionFactory(F f, const std::type_info* made) : f_(std::move(f)), made_(made) {}
 
-    std::shared_ptr<Protocol> buildProtocol(const Address& peer) override { return f_(peer); }
-    std::string logPrefix() const override { return factoryName(protocol_); }
+    std::shared_ptr<Protocol> buildProtocol(const Address& peer) override {
+        std::shared_ptr<Protocol> protocol = f_(peer);
+        if (protocol && !protocol->factory)
+            protocol->factory = this;
+        return protocol;
+    }
+    std::string logPrefix() const override { return factoryName(made_); }
 
 private:
     F f_;
-    const std::type_info* protocol_;
+    const std::type_info* made_;
 };
 
 template <class Base, class F>

@@ -1,9 +1,9 @@
-#include "reactor/reconnecting_client_factory.hpp"
+#include <reactor/reconnecting_client_factory.hpp>
 
-#include "reactor/connector.hpp"
-#include "reactor/log.hpp"
-#include "reactor/random.hpp"
-#include "reactor/reactor.hpp"
+#include <reactor/connector.hpp>
+#include <reactor/log.hpp>
+#include <reactor/random.hpp>
+#include <reactor/reactor.hpp>
 
 #include <algorithm>
 #include <cmath>

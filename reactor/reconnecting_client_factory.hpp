@@ -1,7 +1,7 @@
 #pragma once
 
-#include "reactor/clock.hpp"
-#include "reactor/factory.hpp"
+#include <reactor/clock.hpp>
+#include <reactor/factory.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -35,6 +35,8 @@ public:
     Clock* clock = nullptr;                        ///< what waiting is measured with; null: the connector's reactor
     /// @}
 
+    /// Remembers the connector, for `stopTrying()` and `retry()`: call it when you override it.
+    void startedConnecting(const std::shared_ptr<Connector>& connector) override { connector_ = connector; }
     void clientConnectionFailed(const std::shared_ptr<Connector>& connector, const Failure& reason) override;
     void clientConnectionLost(const std::shared_ptr<Connector>& connector, const Failure& reason) override;
 

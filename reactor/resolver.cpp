@@ -1,4 +1,4 @@
-#include "reactor/resolver.hpp"
+#include <reactor/resolver.hpp>
 
 namespace torsion {
 

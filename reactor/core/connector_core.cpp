@@ -1,9 +1,9 @@
-#include "reactor/core/connector_core.hpp"
+#include <reactor/core/connector_core.hpp>
 
-#include "reactor/core/reactor_core.hpp"
-#include "reactor/errors.hpp"
-#include "reactor/factory.hpp"
-#include "reactor/log.hpp"
+#include <reactor/core/reactor_core.hpp>
+#include <reactor/errors.hpp>
+#include <reactor/factory.hpp>
+#include <reactor/log.hpp>
 
 #include <spdlog/fmt/fmt.h>
 

@@ -1,12 +1,12 @@
 #pragma once
 
-#include "reactor/connector.hpp"
-#include "reactor/core/channel.hpp"
-#include "reactor/core/happy_eyeballs.hpp"
-#include "reactor/core/stream_core.hpp"
-#include "reactor/core/turn_core.hpp"
-#include "reactor/failure.hpp"
-#include "reactor/resolver.hpp"
+#include <reactor/connector.hpp>
+#include <reactor/core/channel.hpp>
+#include <reactor/core/happy_eyeballs.hpp>
+#include <reactor/core/stream_core.hpp>
+#include <reactor/core/turn_core.hpp>
+#include <reactor/failure.hpp>
+#include <reactor/resolver.hpp>
 
 #include <chrono>
 #include <cstdint>

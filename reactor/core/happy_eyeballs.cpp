@@ -1,6 +1,6 @@
-#include "reactor/core/happy_eyeballs.hpp"
+#include <reactor/core/happy_eyeballs.hpp>
 
-#include "reactor/errors.hpp"
+#include <reactor/errors.hpp>
 
 #include <spdlog/fmt/fmt.h>
 

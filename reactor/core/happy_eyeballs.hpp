@@ -1,10 +1,10 @@
 #pragma once
 
-#include "reactor/address.hpp"
-#include "reactor/clock.hpp"
-#include "reactor/core/channel.hpp"
-#include "reactor/failure.hpp"
-#include "reactor/function.hpp"
+#include <reactor/address.hpp>
+#include <reactor/clock.hpp>
+#include <reactor/core/channel.hpp>
+#include <reactor/failure.hpp>
+#include <reactor/function.hpp>
 
 #include <cstddef>
 #include <memory>

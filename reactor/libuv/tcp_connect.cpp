@@ -1,8 +1,8 @@
-#include "reactor/libuv/tcp_connect.hpp"
+#include <reactor/libuv/tcp_connect.hpp>
 
-#include "reactor/errors.hpp"
-#include "reactor/libuv/socket.hpp"
-#include "reactor/libuv/socket_channel.hpp"
+#include <reactor/errors.hpp>
+#include <reactor/libuv/socket.hpp>
+#include <reactor/libuv/socket_channel.hpp>
 
 #include <spdlog/fmt/fmt.h>
 

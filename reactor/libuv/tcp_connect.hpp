@@ -1,11 +1,11 @@
 #pragma once
 
-#include "reactor/core/channel.hpp"
-#include "reactor/core/turn_core.hpp"
-#include "reactor/failure.hpp"
-#include "reactor/libuv/descriptor.hpp"
-#include "reactor/libuv/descriptor_watch.hpp"
-#include "reactor/libuv/loop_context.hpp"
+#include <reactor/core/channel.hpp>
+#include <reactor/core/turn_core.hpp>
+#include <reactor/failure.hpp>
+#include <reactor/libuv/descriptor.hpp>
+#include <reactor/libuv/descriptor_watch.hpp>
+#include <reactor/libuv/loop_context.hpp>
 
 #include <optional>
 

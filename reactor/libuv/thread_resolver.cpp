@@ -1,6 +1,6 @@
-#include "reactor/libuv/thread_resolver.hpp"
+#include <reactor/libuv/thread_resolver.hpp>
 
-#include "reactor/errors.hpp"
+#include <reactor/errors.hpp>
 
 #include <spdlog/fmt/fmt.h>
 

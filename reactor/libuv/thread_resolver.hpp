@@ -1,8 +1,8 @@
 #pragma once
 
-#include "reactor/failure.hpp"
-#include "reactor/reactor.hpp"
-#include "reactor/resolver.hpp"
+#include <reactor/failure.hpp>
+#include <reactor/reactor.hpp>
+#include <reactor/resolver.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -90,6 +90,7 @@ TEST_CASE("E23: forProtocol makes a protocol of that class for each connection, 
     const auto first = factory->buildProtocol(Address::none());
     const auto second = factory->buildProtocol(Address::none());
     CHECK(first != second);
+    CHECK(first->factory == factory.get());
     for (const auto& protocol : {first, second}) {
         testing::StringTransport transport;
         protocol->makeConnection(transport);

@@ -10,6 +10,10 @@ namespace app {
 class ChatFactory {};
 } // namespace app
 
+namespace {
+class Unnamed {};
+} // namespace
+
 TEST_CASE("the default logger is named torsion and drops what is below info") {
     const auto logger = log::logger();
     CHECK(logger->name() == "torsion");
@@ -42,4 +46,5 @@ TEST_CASE("setLogger replaces the logger, and null puts the default back") {
 TEST_CASE("a class is named as in the source") {
     CHECK(detail::className(typeid(app::ChatFactory)) == "app::ChatFactory");
     CHECK(detail::className(typeid(int)) == "int");
+    CHECK(detail::className(typeid(Unnamed)) == "Unnamed");
 }

@@ -1,4 +1,4 @@
-#include "reactor/memory_reactor_support.hpp"
+#include <reactor/memory_reactor_support.hpp>
 
 #include <reactor/testing/memory_network.hpp>
 

@@ -1,5 +1,5 @@
-#include "reactor/memory_reactor_support.hpp"
 #include "support/log_capture.hpp"
+#include <reactor/memory_reactor_support.hpp>
 
 #include <reactor/testing/memory_reactor.hpp>
 
