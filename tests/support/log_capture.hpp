@@ -1,6 +1,7 @@
 #pragma once
 
 #include <spdlog/common.h>
+#include <spdlog/logger.h>
 
 #include <cstddef>
 #include <memory>
