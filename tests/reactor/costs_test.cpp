@@ -106,7 +106,7 @@ void checkEchoes(std::string_view question, std::size_t answer) {
 }
 
 void reportCannotCount() {
-    support::reportSkip("tools", "a sanitizer wraps the functions that are counted");
+    support::reportSkip("sanitizer", "a sanitizer wraps the functions that are counted");
 }
 
 /// Lets this process have `count` descriptors, if it may.

@@ -69,7 +69,7 @@ std::shared_ptr<HookedFactory> echoFactory() {
 /// descriptors it takes every object for a wrong one.
 bool skipsForSanitizer() {
     if (detail::kAddressSanitizer)
-        support::reportSkip("tools", "the sanitizer needs descriptors itself");
+        support::reportSkip("sanitizer", "the sanitizer needs descriptors itself");
     return detail::kAddressSanitizer;
 }
 
