@@ -2,6 +2,8 @@
 
 #include "support/program.hpp"
 
+#include <CLI/CLI.hpp>
+
 #include <protocols/basic/line_only_receiver.hpp>
 #include <reactor/listening_port.hpp>
 

@@ -3,6 +3,8 @@
 
 #include "support/program.hpp"
 
+#include <CLI/CLI.hpp>
+
 #include <protocols/basic/line_only_receiver.hpp>
 #include <reactor/clock.hpp>
 #include <reactor/log.hpp>

@@ -2,6 +2,7 @@
 
 #include "support/program.hpp"
 
+#include <CLI/CLI.hpp>
 #include <reactor/connector.hpp>
 #include <reactor/protocol.hpp>
 

@@ -3,6 +3,7 @@
 
 #include "support/program.hpp"
 
+#include <CLI/CLI.hpp>
 #include <reactor/connector.hpp>
 #include <reactor/errors.hpp>
 #include <reactor/log.hpp>

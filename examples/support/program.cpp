@@ -5,6 +5,7 @@
 #include <reactor/listening_port.hpp>
 #include <reactor/log.hpp>
 
+#include <CLI/CLI.hpp>
 #include <spdlog/fmt/fmt.h>
 
 #include <cstdio>
@@ -13,26 +14,29 @@
 
 namespace examples {
 
-Program::Program(std::string_view about, Role role, int defaultPort) : app_(std::string(about)), port_(defaultPort) {
+Program::Program(std::string_view about, Role role, int defaultPort)
+    : app_(std::make_unique<CLI::App>(std::string(about))), port_(defaultPort) {
     const bool server = role == Role::Server;
-    app_.add_option("--host", host_, server ? "numeric address to listen on" : "name or address to connect to")
+    app_->add_option("--host", host_, server ? "numeric address to listen on" : "name or address to connect to")
         ->capture_default_str();
-    app_.add_option("--port", port_, server ? "port to listen on; 0: any free one" : "port to connect to")
+    app_->add_option("--port", port_, server ? "port to listen on; 0: any free one" : "port to connect to")
         ->check(CLI::Range(server ? 0 : 1, 65535))
         ->capture_default_str();
-    app_.add_option("--log-level", logLevel_, "what is logged on stderr")
+    app_->add_option("--log-level", logLevel_, "what is logged on stderr")
         ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "critical", "off"}))
         ->capture_default_str();
 }
 
+Program::~Program() = default;
+
 // True: go on. The exit status is in status_.
 bool Program::parse(int argc, const char* const* argv) {
     name_ = std::filesystem::path(argv[0]).filename().string();
-    app_.name(name_);
+    app_->name(name_);
     try {
-        app_.parse(argc, argv);
+        app_->parse(argc, argv);
     } catch (const CLI::CallForHelp&) {
-        std::fputs(app_.help().c_str(), stdout);
+        std::fputs(app_->help().c_str(), stdout);
         return false;
     } catch (const CLI::ParseError& error) {
         fmt::print(stderr, "{}: {} (see --help)\n", name_, error.what());

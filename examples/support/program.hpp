@@ -5,11 +5,13 @@
 #include <reactor/libuv/uv_reactor.hpp>
 #include <reactor/options.hpp>
 
-#include <CLI/CLI.hpp>
-
 #include <memory>
 #include <string>
 #include <string_view>
+
+namespace CLI {
+class App;
+}
 
 namespace examples {
 
@@ -29,9 +31,10 @@ enum class Role { Server, Client };
 class Program {
 public:
     Program(std::string_view about, Role role, int defaultPort);
+    ~Program();
 
-    /// For options of one's own, before `run`.
-    CLI::App& options() noexcept { return app_; }
+    /// For options of one's own, before `run`; needs <CLI/CLI.hpp>.
+    CLI::App& options() noexcept { return *app_; }
 
     const std::string& host() const noexcept { return host_; }
     int port() const noexcept { return port_; }
@@ -54,7 +57,7 @@ public:
 private:
     bool parse(int argc, const char* const* argv);
 
-    CLI::App app_;
+    std::unique_ptr<CLI::App> app_;
     std::string name_;
     std::string host_ = "127.0.0.1";
     std::string logLevel_ = "warning";
