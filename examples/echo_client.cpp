@@ -45,6 +45,8 @@ public:
             received_ += part.size();
             data.remove_prefix(part.size());
         }
+        if (received_ > plan_.messages * plan_.size)
+            return fail(fmt::format("{} bytes came back, more than were sent", received_));
         if (received_ == plan_.messages * plan_.size) {
             fmt::print("OK {} {}\n", plan_.messages, received_);
             transport->loseConnection();

@@ -48,8 +48,8 @@ protected:
 
 enum class CloseMode { Orderly, Reset };
 
-/// One end of a byte stream, without behaviour. Made by a backend, owned by a stream until `close`, which frees it
-/// (at once or later; its events end at once).
+/// One end of a byte stream, without behaviour. Made by a backend, owned by a stream, which ends it, and destroys it
+/// when its protocol has heard of that.
 class Channel {
 public:
     Channel() = default;
@@ -71,8 +71,17 @@ public:
     /// Bytes sent that the peer's side has not acknowledged.
     virtual std::size_t unacknowledged() const = 0;
 
-    /// Ends everything, with a FIN or with a reset; the object is not to be used again.
-    virtual void close(CloseMode mode) = 0;
+    /// Ends everything, with a FIN or with a reset: no event comes any more, and only views (`query`) may be asked.
+    virtual void end(CloseMode mode) = 0;
+
+    /// Gives the object back, which has ended.
+    void destroy() { delete this; }
+
+    /// Both.
+    void close(CloseMode mode) {
+        end(mode);
+        destroy();
+    }
 
     /// Our address. Asked for once, when somebody wants to know, and before `close`.
     virtual Address host() const = 0;

@@ -53,7 +53,6 @@ public:
     Endpoint endpoint() const override;
     void onShutdown() override;
     void onDrain() override { onShutdown(); }
-    bool isDraining() const noexcept override { return true; }
 
 private:
     // HappyEyeballsHost

@@ -41,7 +41,6 @@ public:
     Endpoint endpoint() const override;
     void onShutdown() override { closeAcceptor(); }
     void onDrain() override { closeAcceptor(); }
-    bool isDraining() const noexcept override { return false; }
 
 private:
     void onAccepted(ChannelPtr channel, const Address& peer) override;

@@ -47,23 +47,44 @@ ReactorCore::ReactorCore(Function<void()> wake, std::unique_ptr<Random> random)
 ReactorCore::~ReactorCore() = default;
 
 void ReactorCore::run() {
-    if (started_ || depth_ != 0)
+    if (started_ || depth_ != 0 || isInsideCallback())
         throw ReactorAlreadyRunning();
     checkRunnable();
     thread_ = std::this_thread::get_id();
+    struct Epilogue {
+        ReactorCore& reactor;
+        ~Epilogue() { reactor.endRun(); }
+    } const epilogue{*this};
     started_ = true;
     leave_ = false;
     {
         const Depth depth(depth_);
         startup_.fire(
             [this] {
-                running_ = true;
-                onStarted();
+                start();
                 return Deferred<void>::succeed();
             },
             [] {});
         runTurns();
     }
+    if (startFailure_)
+        std::rethrow_exception(std::exchange(startFailure_, nullptr));
+}
+
+// "During startup", the reactor's own part; it may come long after `run()` was called. What fails then is run()'s
+// failure.
+void ReactorCore::start() {
+    running_ = true;
+    try {
+        onStarted();
+    } catch (...) {
+        startFailure_ = std::current_exception();
+        startup_.abandon();
+        leave();
+    }
+}
+
+void ReactorCore::endRun() noexcept {
     startup_.abandon();
     shutdown_.abandon();
     drainEnd_ = {}; // of a drain that a crash ended
@@ -102,7 +123,7 @@ void ReactorCore::leave() noexcept {
 
 void ReactorCore::iterate(Duration wait) {
     checkThread();
-    if (depth_ != 0)
+    if (depth_ != 0 || isInsideCallback())
         throw ReactorAlreadyRunning("iterate() inside run() or iterate()");
     checkRunnable();
     const Depth depth(depth_);
@@ -111,7 +132,7 @@ void ReactorCore::iterate(Duration wait) {
 
 // Carries a stop on; called where no user code is on the stack.
 void ReactorCore::betweenPhases() {
-    if (stop_ == Stop::No)
+    if (stop_ == Stop::No || leave_) // a crash in the same turn ends a stop where it is
         return;
     if (stop_ == Stop::Asked) {
         stop_ = Stop::Before;
@@ -167,7 +188,7 @@ void ReactorCore::shutDownLive() noexcept {
 }
 
 void ReactorCore::endEverything() noexcept {
-    if (depth_ != 0) {
+    if (depth_ != 0 || isInsideCallback()) {
         std::fputs("torsion: a reactor was destroyed inside one of its own callbacks\n", stderr);
         std::terminate();
     }
@@ -178,9 +199,13 @@ void ReactorCore::endEverything() noexcept {
     ended_ = true; // whoever opens something whenever something closes was let, for so many rounds
     shutDownLive();
     // Here, where all of the reactor is still there: what a callable holds may use it as it is destroyed.
-    for (DelayedCall& call : turn_.timers.getDelayedCalls()) {
-        if (call.active())
-            call.cancel();
+    startup_.clear();
+    shutdown_.clear();
+    for (int round = 0; round < kShutdownRounds && turn_.timers.size() != 0; ++round) {
+        for (DelayedCall& call : turn_.timers.getDelayedCalls()) {
+            if (call.active())
+                call.cancel();
+        }
     }
 }
 

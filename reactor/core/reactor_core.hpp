@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <map>
 #include <memory>
 #include <optional>
@@ -97,6 +98,8 @@ private:
 
     /// Backend: throws when it is not its own to run.
     virtual void checkRunnable() const {}
+    /// Backend: one of our callbacks is on the stack, though neither `run()` nor `iterate()` is.
+    virtual bool isInsideCallback() const noexcept { return false; }
     /// Backend: runs turns until `leaving()`.
     virtual void runTurns() = 0;
     /// Backend: one turn, waiting at most `wait`.
@@ -108,6 +111,8 @@ private:
     virtual void onStopped() noexcept {}
 
     void betweenPhases() override;
+    void start();
+    void endRun() noexcept;
     void disconnect();
     void shutDownLive() noexcept;
     void leave() noexcept;
@@ -121,6 +126,7 @@ private:
     std::optional<Promise<void>> disconnected_;
     ScopedCall drainEnd_;
     StopOptions stopOptions_{};
+    std::exception_ptr startFailure_; // why run() cannot go on
     std::uint64_t lastTrigger_ = 0;
     std::thread::id thread_ = std::this_thread::get_id();
     Stop stop_ = Stop::No;

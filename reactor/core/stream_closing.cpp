@@ -83,6 +83,7 @@ void StreamCore::beginLingering() {
     if (phase_ == Phase::Lost)
         return; // cut at once
     rare().finSent = turn_.now();
+    rare().closeTimer = {}; // the drain's
     armCloseTimer(std::min(close_.quiet, close_.total));
 }
 
@@ -172,7 +173,7 @@ void StreamCore::onClosePhase() {
         turn_.guard("stopProducing", [source] { source->stopProducing(); });
     }
     getHost();
-    std::exchange(channel_, nullptr)->close(closeMode_);
+    channel_->end(closeMode_);
     ++turn_.stats.connectionsLost;
     --turn_.stats.connections;
     ++turn_.stats.callbacks;

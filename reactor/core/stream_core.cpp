@@ -22,7 +22,9 @@ StreamCore::StreamCore(TurnCore& turn, Reactor& reactor, StreamOwner& owner, Cha
     channel_->attach(*this);
 }
 
-StreamCore::~StreamCore() = default;
+StreamCore::~StreamCore() {
+    channel_->destroy();
+}
 
 void StreamCore::start() {
     turn_.addLive(*this);
@@ -53,8 +55,9 @@ void StreamCore::deliver(std::string_view data) {
 // What is not data for the protocol: an end, an error, and what a closing connection still gets.
 void StreamCore::received(const ReceiveResult& result) {
     switch (result.kind) {
-    case ReceiveResult::Kind::Data:
-        noteProgress(); // discarded: we are closing (S-29)
+    case ReceiveResult::Kind::Data: // discarded: we are closing (S-29)
+        if (phase_ == Phase::Lingering)
+            noteProgress();
         return;
     case ReceiveResult::Kind::Nothing:
         return;
@@ -106,17 +109,33 @@ void StreamCore::callFailed() noexcept {
     }
 }
 
+// What a switch inside `f` asks for waits for the flush phase: whoever called us may be the old protocol.
 void StreamCore::runGuarded(CallableRef<void()> f) {
     if (phase_ == Phase::Lost)
         return f(); // nobody to drop: as if it were called by hand
-    call([&f] { f(); });
+    ++turn_.stats.callbacks;
+    {
+        CallScope scope(*this);
+        try {
+            f();
+        } catch (...) {
+            callFailed();
+        }
+    }
+    if (!afterCall_ || inCall_)
+        return;
+    if (phase_ == Phase::Lost)
+        return afterCall();
+    updateReading();
+    turn_.markDirty(*this);
 }
 
+// What waited for the outermost callback to return: the end of the connection, or a switch of protocols.
 void StreamCore::afterCall() {
     afterCall_ = false;
     if (phase_ == Phase::Lost)
         return turn_.close(*this);
-    performSwitch();
+    settleSwitches();
 }
 
 void StreamCore::switchProtocol(std::shared_ptr<Protocol> next, std::string_view unparsed) {
@@ -126,36 +145,70 @@ void StreamCore::switchProtocol(std::shared_ptr<Protocol> next, std::string_view
         return;
     Rare& state = rare();
     state.next = std::move(next);
-    state.input.append(unparsed);
+    state.hold(unparsed);
     afterCall_ = true;
-    if (!inCall_)
-        turn_.markDirty(*this);
+    if (inCall_)
+        return;
+    updateReading();
+    turn_.markDirty(*this);
 }
 
-// One switch at a time, however long the chain of protocols that switch in their connectionMade.
-void StreamCore::performSwitch() {
-    while (rare_ && rare_->next && phase_ != Phase::Lost) {
-        const std::shared_ptr<Protocol> old = std::exchange(protocol_, std::exchange(rare_->next, nullptr));
-        old->transport = &Transport::null();
-        old->factory = nullptr;
-        if (!protocol_->factory)
-            protocol_->factory = factory_.get();
-        CallScope scope(*this);
-        try {
-            protocol_->makeConnection(*this);
-        } catch (...) {
-            callFailed();
+// Switches and delivers what was held back, in turns, until neither is due: protocols that hand over to each other
+// after every few bytes nest no deeper than one that does so once.
+void StreamCore::settleSwitches() {
+    if (settling_)
+        return;
+    settling_ = true;
+    while (rare_ && phase_ != Phase::Lost) {
+        if (rare_->next) {
+            performSwitch();
+        } else if (!rare_->input.empty() && isReading()) {
+            deliverHeld();
+        } else {
+            break;
         }
     }
-    deliverHeld();
+    settling_ = false;
+    updateReading();
+}
+
+void StreamCore::performSwitch() {
+    const std::shared_ptr<Protocol> old = std::exchange(protocol_, std::exchange(rare_->next, nullptr));
+    old->transport = &Transport::null();
+    old->factory = nullptr;
+    if (!protocol_->factory)
+        protocol_->factory = factory_.get();
+    call([this] { protocol_->makeConnection(*this); });
 }
 
 void StreamCore::deliverHeld() {
-    while (rare_ && !rare_->input.empty() && !rare_->next && isReading()) {
-        const std::string held = std::exchange(rare_->input, {});
-        deliver(held);
+    std::string held = std::exchange(rare_->input, {});
+    rare_->lent = std::string_view(held).substr(std::exchange(rare_->inputBegin, 0));
+    rare_->lentBack = 0;
+    deliver(rare_->lent);
+    rare_->takeBack(std::move(held));
+}
+
+void StreamCore::Rare::hold(std::string_view bytes) {
+    const bool tail = bytes.data() + bytes.size() == lent.data() + lent.size() && bytes.size() <= lent.size();
+    if (tail && input.empty() && !lent.empty()) {
+        lentBack = bytes.size(); // the end of what was delivered from here: no copy
+    } else {
+        input.append(bytes);
     }
-    updateReading();
+}
+
+void StreamCore::Rare::takeBack(std::string&& held) {
+    lent = {};
+    if (lentBack == 0)
+        return;
+    if (input.empty()) {
+        inputBegin = held.size() - lentBack;
+        input = std::move(held);
+    } else {
+        input.insert(0, held, held.size() - lentBack);
+    }
+    lentBack = 0;
 }
 
 void StreamCore::pauseProducing() {
@@ -194,7 +247,7 @@ StreamCore::Rare& StreamCore::rare() {
 }
 
 Address StreamCore::getHost() const {
-    if (!hostKnown_ && channel_) {
+    if (!hostKnown_) {
         host_ = channel_->host();
         hostKnown_ = true;
     }
@@ -202,7 +255,7 @@ Address StreamCore::getHost() const {
 }
 
 void* StreamCore::query(const void* kind) noexcept {
-    return channel_ ? channel_->query(kind) : nullptr;
+    return channel_->query(kind);
 }
 
 std::string StreamCore::describe() const {

@@ -86,7 +86,6 @@ public:
     Endpoint endpoint() const override;
     void onShutdown() override;
     void onDrain() override { loseConnection(); }
-    bool isDraining() const noexcept override { return true; }
 
 private:
     enum class Phase : std::uint8_t { Open, Draining, Lingering, Lost };
@@ -107,11 +106,17 @@ private:
     /// What few connections need, made when they do.
     struct Rare {
         std::shared_ptr<Protocol> next; // the protocol to switch to, when the running callback has returned
-        std::string input;              // received, and not delivered yet: after a switch while reading is paused
+        std::string input;              // received, and not delivered yet: left over by a switch
+        std::size_t inputBegin = 0;     // of it, what was delivered already
+        std::string_view lent;          // the part of it that is being delivered
+        std::size_t lentBack = 0;       // bytes of that part's end that a switch gave back
         ScopedCall closeTimer;          // ends a drain or a linger that takes too long
         TimePoint progress{};           // last time a closing stream got anywhere
         TimePoint finSent{};
         Failure outputError; // why our direction is Broken
+
+        void hold(std::string_view bytes);
+        void takeBack(std::string&& held);
     };
 
     ~StreamCore() override;
@@ -127,6 +132,7 @@ private:
     void callFailed() noexcept;
     void runGuarded(CallableRef<void()> f) override;
     void afterCall();
+    void settleSwitches();
     void performSwitch();
     void deliverHeld();
     void updateReading();
@@ -151,7 +157,8 @@ private:
     void onWritable() override;
     void onFlush() override;
     void serveProducer();
-    void adoptProducer();
+    bool adoptsProducer(Producer& newProducer);
+    void adopted();
     void producerDestroyed() override;
     bool hasOutput() const noexcept;
     void discardOutput() noexcept;
@@ -178,6 +185,7 @@ private:
     bool inputEnded_ = false;
     bool producerPaused_ = false;
     bool afterCall_ = false;
+    bool settling_ = false;      // settleSwitches is on the stack
     bool inCall_ = false;        // a callback is on the stack
     bool tellWriteLost_ = false; // loseWriteConnection was called: writeConnectionLost is owed
     Phase phase_ = Phase::Open;

@@ -208,6 +208,8 @@ bool StreamCore::sentPart(SendResult result, std::size_t offered) {
     if (result.sent < offered && !armed_) {
         armed_ = true;
         channel_->armWritable();
+        if (phase_ == Phase::Draining) // a producer that is waited for wrote: its bytes may stall too
+            armCloseTimer(close_.stalled);
     }
     return true;
 }
@@ -269,6 +271,8 @@ void StreamCore::flush() {
 }
 
 void StreamCore::checkHighWater() {
+    if (producer() && !push())
+        return turn_.markDirty(*this); // a pull producer is asked when this is gone
     if (bufferedBytes() <= limits_.high)
         return;
     flush();
@@ -298,50 +302,57 @@ void StreamCore::onFlush() {
     sendQueue();
     serveProducer();
     if (rare_ && !rare_->input.empty())
-        deliverHeld();
+        settleSwitches();
     advanceClosing();
 }
 
-// Resumes a paused push producer at low water, and asks a pull producer whenever nothing waits.
+// Pauses a push producer that is above high water, resumes it at low water, and asks a pull producer when nothing
+// waits.
 void StreamCore::serveProducer() {
     if (!producer() || phase_ == Phase::Lost || output_ == Output::Broken)
         return;
-    if (push()) {
-        if (!producerPaused_ || bufferedBytes() > limits_.low)
-            return;
-        producerPaused_ = false; // before the call: a write inside may pause it again (S-17)
-        updateWritable();
-    } else if (bufferedBytes() != 0) {
+    if (!push()) {
+        if (bufferedBytes() == 0)
+            call([this] { producer()->resumeProducing(); }); // asked again once what it writes is gone
         return;
     }
+    if (!producerPaused_)
+        return checkHighWater();
+    if (bufferedBytes() > limits_.low)
+        return;
+    producerPaused_ = false; // before the call: a write inside may pause it again (S-17)
     call([this] { producer()->resumeProducing(); });
-    if (producer() && !push() && bufferedBytes() == 0 && phase_ != Phase::Lost)
-        turn_.markDirty(*this);
 }
 
 void StreamCore::registerProducer(PushProducer& newProducer) {
-    if (producer())
-        throw ProducerAlreadyRegistered(fmt::format("{} has a producer already", describe()));
-    if (phase_ != Phase::Open)
-        return newProducer.stopProducing();
-    hold(newProducer);
-    adoptProducer();
+    if (adoptsProducer(newProducer))
+        hold(newProducer);
+    adopted();
 }
 
 void StreamCore::registerProducer(PullProducer& newProducer) {
-    if (producer())
-        throw ProducerAlreadyRegistered(fmt::format("{} has a producer already", describe()));
-    if (phase_ != Phase::Open)
-        return newProducer.stopProducing();
-    hold(newProducer);
-    adoptProducer();
-    turn_.markDirty(*this);
+    if (adoptsProducer(newProducer))
+        hold(newProducer);
+    adopted();
 }
 
-void StreamCore::adoptProducer() {
+// False: nothing can be written any more, and the producer was stopped (S-12).
+bool StreamCore::adoptsProducer(Producer& newProducer) {
+    if (producer())
+        throw ProducerAlreadyRegistered(fmt::format("{} has a producer already", describe()));
+    if (phase_ == Phase::Open && output_ == Output::Open)
+        return true;
+    newProducer.stopProducing();
+    return false;
+}
+
+// The flush phase pauses a push producer, when much is buffered already, and asks a pull producer for the first time.
+void StreamCore::adopted() {
+    if (!producer())
+        return;
     producerPaused_ = false;
     updateWritable();
-    checkHighWater();
+    turn_.markDirty(*this);
 }
 
 void StreamCore::unregisterProducer() {
@@ -367,17 +378,15 @@ void StreamCore::setWriteBufferLimits(const WriteBufferLimits& limits) {
     }
     limits_ = limits;
     updateWritable();
-    if (phase_ == Phase::Lost)
-        return;
-    checkHighWater();
-    if (producerPaused_)
+    if (phase_ != Phase::Lost)
         turn_.markDirty(*this);
 }
 
 // The short way of writeBytes: cork only, nothing to check. An unpaused push producer does not stand in its way while
 // the whole cork stays below the high-water mark.
 void StreamCore::updateWritable() noexcept {
-    plain_ = phase_ == Phase::Open && output_ == Output::Open && queue_.empty() && limits_.high >= Cork::kCapacity;
+    plain_ = phase_ == Phase::Open && output_ == Output::Open && queue_.empty() && limits_.high >= Cork::kCapacity &&
+             (!producer() || push());
 }
 
 } // namespace torsion::core

@@ -42,6 +42,12 @@ void ThreePhaseEvent::abandon() noexcept {
     state_->onDone.reset();
 }
 
+void ThreePhaseEvent::clear() noexcept {
+    abandon();
+    for (auto& phase : state_->phases)
+        std::list<Entry>().swap(phase);
+}
+
 // A trigger may add and remove others, of this phase too (S-122).
 void ThreePhaseEvent::runPhase(const std::shared_ptr<State>& state, EventPhase phase) {
     auto& entries = state->phases[static_cast<int>(phase)];

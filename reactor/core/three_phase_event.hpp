@@ -35,6 +35,9 @@ public:
     /// Forgets a fire that waits for its "before" triggers; the triggers that have not run stay.
     void abandon() noexcept;
 
+    /// Drops every trigger, too.
+    void clear() noexcept;
+
 private:
     struct Entry {
         TriggerId id;

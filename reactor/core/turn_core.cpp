@@ -16,13 +16,13 @@ void TurnCore::logEscaped(std::string_view what) noexcept {
 }
 
 void TurnCore::beginPhase() noexcept {
-    inPhase_ = true;
+    inPhase_ = inTurn_ = true;
     if (slowTurn_ != Duration::zero())
         phaseBegan_ = freshNow();
 }
 
 void TurnCore::endPhase() noexcept {
-    inPhase_ = false;
+    inPhase_ = inTurn_ = false;
     timePassed();
 }
 

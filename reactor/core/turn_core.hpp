@@ -76,8 +76,6 @@ public:
     virtual void onShutdown() = 0;
     /// The reactor drains: no new work; finish what is begun.
     virtual void onDrain() = 0;
-    /// Still has to end before a drain is complete.
-    virtual bool isDraining() const noexcept = 0;
 
 protected:
     ~Live() = default;
@@ -154,16 +152,17 @@ public:
 
     /// The time of this phase, read at most once.
     TimePoint now() noexcept {
-        if (!nowKnown_) {
-            now_ = host_.readClock();
+        if (nowKnown_)
+            return now_;
+        const TimePoint time = host_.readClock();
+        if (inTurn_) { // between turns time goes on
+            now_ = time;
             nowKnown_ = true;
         }
-        return now_;
+        return time;
     }
-    TimePoint freshNow() noexcept {
-        nowKnown_ = false;
-        return now();
-    }
+    /// The time now, which changes nothing of what `now()` says.
+    TimePoint freshNow() const noexcept { return host_.readClock(); }
     /// For ages in listings: up to a turn old, and free.
     TimePoint roughNow() const noexcept { return nowKnown_ ? now_ : host_.roughNow(); }
 
@@ -257,6 +256,7 @@ private:
     Duration slowTurn_{};
     bool nowKnown_ = false;
     bool inPhase_ = false;
+    bool inTurn_ = false;
     bool requested_ = false;
     bool phasesWatched_ = false;
     bool timersWaiting_ = false; // the timer queue may hold something

@@ -16,11 +16,14 @@ DescriptorWatch::DescriptorWatch(LoopContext& context, int fd, Ready& owner) {
     block_->handle.data = block_;
 }
 
-DescriptorWatch::~DescriptorWatch() {
+void DescriptorWatch::close() noexcept {
+    if (!block_)
+        return;
     block_->owner->unlink();
     block_->owner = nullptr;
     uv_close(reinterpret_cast<uv_handle_t*>(&block_->handle),
              [](uv_handle_t* handle) { delete static_cast<Block*>(handle->data); });
+    block_ = nullptr;
 }
 
 void DescriptorWatch::watch(int events) {

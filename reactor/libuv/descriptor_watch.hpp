@@ -15,7 +15,10 @@ public:
     DescriptorWatch(LoopContext& context, int fd, Ready& owner);
     DescriptorWatch(const DescriptorWatch&) = delete;
     DescriptorWatch& operator=(const DescriptorWatch&) = delete;
-    ~DescriptorWatch();
+    ~DescriptorWatch() { close(); }
+
+    /// Ends the watch, for good.
+    void close() noexcept;
 
     /// Asks for `events` (UV_READABLE…), or for none. Changing it costs an `epoll_ctl`.
     void watch(int events);

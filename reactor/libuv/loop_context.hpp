@@ -35,11 +35,16 @@ struct LoopContext {
     bool direct; ///< events are delivered from inside the poll
     std::unique_ptr<char[]> readBuffer = std::make_unique_for_overwrite<char[]>(kReadSize);
     core::IntrusiveList<Ready, ReadyTag> ready{};
+    int inside = 0; ///< callbacks of ours on the stack
 
     /// Every libuv callback for a descriptor ends here.
     void report(Ready& object, int status, int events) {
-        if (direct) [[likely]]
-            return object.onReady(status, events);
+        if (direct) [[likely]] {
+            ++inside;
+            object.onReady(status, events);
+            --inside;
+            return;
+        }
         object.readyStatus = status;
         object.readyEvents = events;
         if (!object.linked())

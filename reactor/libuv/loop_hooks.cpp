@@ -48,6 +48,19 @@ void LoopHooks::close(Block& b) noexcept {
     uv_close(reinterpret_cast<uv_handle_t*>(&b.wakeUp), closed);
 }
 
+LoopHooks::KeepAlive::KeepAlive(LoopHooks& hooks) noexcept
+    : handle_(reinterpret_cast<uv_handle_t*>(&hooks.block_->wakeUp)) {
+    if (uv_has_ref(handle_))
+        handle_ = nullptr;
+    else
+        uv_ref(handle_);
+}
+
+LoopHooks::KeepAlive::~KeepAlive() {
+    if (handle_)
+        uv_unref(handle_);
+}
+
 void LoopHooks::setBusy(bool busy) noexcept {
     if (busy == block_->busy)
         return;

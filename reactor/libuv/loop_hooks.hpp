@@ -30,6 +30,18 @@ public:
     LoopHooks& operator=(const LoopHooks&) = delete;
     ~LoopHooks();
 
+    /// While it lives, the loop does not end for want of handles.
+    class KeepAlive {
+    public:
+        explicit KeepAlive(LoopHooks& hooks) noexcept;
+        KeepAlive(const KeepAlive&) = delete;
+        KeepAlive& operator=(const KeepAlive&) = delete;
+        ~KeepAlive();
+
+    private:
+        uv_handle_t* handle_; // null: it is kept alive anyhow
+    };
+
     /// The next poll does not wait / waits again.
     void setBusy(bool busy) noexcept;
 

@@ -5,6 +5,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -106,12 +107,18 @@ void SocketChannel::onRareEvent(int status, int events) {
     updateWatch();
 }
 
-// Reading is off, and the connection is in error or ended in both directions. Ended: what was received waits.
+// Reading is off. The connection is in error, or ended in both directions (what was received waits for reading then),
+// or the peer sent an urgent byte, which is for nobody.
 void SocketChannel::checkBroken() {
-    hungUp_ = true;
-    const int error = takeError(socket_.get());
-    if (error != 0)
-        events_->onBroken(error);
+    pollfd state{.fd = socket_.get(), .events = 0, .revents = 0};
+    if (::poll(&state, 1, 0) == 1 && (state.revents & (POLLHUP | POLLERR)) != 0) {
+        hungUp_ = true;
+        if (const int error = takeError(socket_.get()); error != 0)
+            events_->onBroken(error);
+    } else {
+        char urgent;
+        static_cast<void>(::recv(socket_.get(), &urgent, sizeof urgent, MSG_OOB));
+    }
     updateWatch();
 }
 
@@ -143,12 +150,13 @@ std::size_t SocketChannel::unacknowledged() const {
     return ::ioctl(socket_.get(), SIOCOUTQ, &bytes) == 0 ? static_cast<std::size_t>(bytes) : 0;
 }
 
-void SocketChannel::close(core::CloseMode mode) {
+void SocketChannel::end(core::CloseMode mode) {
     if (mode == core::CloseMode::Reset) {
         const linger reset{.l_onoff = 1, .l_linger = 0};
         ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     }
-    delete this;
+    watch_.close();
+    socket_.reset();
 }
 
 Address SocketChannel::host() const {

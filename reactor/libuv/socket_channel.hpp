@@ -33,7 +33,7 @@ public:
     void stopRead() override { reading_ = false; } // what is watched changes when input comes, or never
     void shutdownWrite() override;
     std::size_t unacknowledged() const override;
-    void close(core::CloseMode mode) override;
+    void end(core::CloseMode mode) override;
     Address host() const override;
     void* query(const void* kind) noexcept override;
 

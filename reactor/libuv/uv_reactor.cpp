@@ -94,12 +94,15 @@ void UvReactor::checkRunnable() const {
         throw std::logic_error("run() or iterate() on a foreign loop: its owner runs it (or set runForeignLoop)");
 }
 
+// While we run a foreign loop, it must not end for want of handles that count.
 void UvReactor::runTurns() {
+    const uv::LoopHooks::KeepAlive alive(*impl_->hooks);
     while (!leaving())
         uv_run(impl_->context.loop, UV_RUN_DEFAULT);
 }
 
 void UvReactor::runOneTurn(Duration wait) {
+    const uv::LoopHooks::KeepAlive alive(*impl_->hooks);
     impl_->waitUntil = readClock() + std::max(wait, Duration::zero());
     uv_run(impl_->context.loop, wait > Duration::zero() ? UV_RUN_ONCE : UV_RUN_NOWAIT);
     impl_->waitUntil.reset();
@@ -128,12 +131,14 @@ void UvReactor::onStopped() noexcept {
 
 // Before the poll: what is due, what is dirty, and then how long to wait.
 void UvReactor::prepare() {
+    ++impl_->context.inside;
     beforePoll();
     const std::optional<TimePoint> due = turn().nextEvent();
     const bool busy = turn().isBusy() || !impl_->context.ready.empty();
     if (due || busy || impl_->bounded || impl_->waitUntil)
         boundPoll(due, busy);
     turn().timePassed();
+    --impl_->context.inside;
 }
 
 void UvReactor::boundPoll(std::optional<TimePoint> due, bool busy) {
@@ -151,10 +156,23 @@ void UvReactor::boundPoll(std::optional<TimePoint> due, bool busy) {
     }
 }
 
+// An owned loop comes to the next prepare at once. The owner of a foreign one may ask libuv how long it may wait, and
+// whether anything is left to run for, before that: what this phase began has to show.
 void UvReactor::check() {
-
+    ++impl_->context.inside;
     impl_->context.deliverReady();
     afterPoll();
+    if (!impl_->ownLoop) {
+        const std::optional<TimePoint> due = turn().nextEvent();
+        const bool busy = turn().isBusy();
+        if (due || busy || impl_->bounded)
+            boundPoll(due, busy);
+    }
+    --impl_->context.inside;
+}
+
+bool UvReactor::isInsideCallback() const noexcept {
+    return impl_ && impl_->context.inside != 0;
 }
 
 TimePoint UvReactor::readClock() const noexcept {

@@ -70,6 +70,7 @@ private:
     struct Impl;
 
     void checkRunnable() const override;
+    bool isInsideCallback() const noexcept override;
     void runTurns() override;
     void runOneTurn(Duration wait) override;
     void interrupt() noexcept override;

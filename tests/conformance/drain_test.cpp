@@ -177,12 +177,12 @@ CONFORMANCE_CASE("S-124: after a crash in the middle of a drain the reactor runs
     StuckPair stuck(driver);
     Reactor& reactor = driver.reactor();
     reactor.callWhenRunning([&] {
-        reactor.stop({.drain = 20ms});
-        reactor.callLater(1ms, [&] { reactor.crash(); });
+        reactor.stop({.drain = 40ms});
+        reactor.callLater(0ms, [&] { reactor.crash(); });
     });
     runReactor(driver);
     CHECK_FALSE(stuck.scene.server->first().lost());
-    reactor.callLater(40ms, [&] { reactor.crash(); }); // later than the end of the first drain
+    reactor.callLater(80ms, [&] { reactor.crash(); }); // later than the end of the first drain
     runReactor(driver);
     CHECK_FALSE(stuck.scene.server->first().lost());
     stopOnceRunning(driver);

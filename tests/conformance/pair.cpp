@@ -129,7 +129,9 @@ std::size_t fillOutput(Driver& driver, Transport& writer, Transport& reader) {
         writer.write(block);
         written += block.size();
         driver.turns(4);
-        if (writer.bufferedBytes() >= kStep)
+        const std::size_t waiting = writer.bufferedBytes();
+        driver.turns(4);
+        if (waiting >= kStep && writer.bufferedBytes() == waiting)
             return written;
     }
     FAIL("the way to a peer that does not read is never full");

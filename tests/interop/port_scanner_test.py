@@ -22,7 +22,7 @@ def a_range():
     first, last = max(1, port - 300), min(65535, port + 300)
     with listener:
         for parallel in (1, 64, 1024):
-            words = ("--port", first, "--last", last, "--parallel", parallel)
+            words = ("--port", first, "--last", last, "--parallel", parallel, "--timeout", 20000)
             with example("port_scanner", *words) as ours:
                 output = ours.finish()
                 check(f"open {port}\n" in output, output)

@@ -68,7 +68,7 @@ struct Served {
             return false;
         std::size_t received = 0;
         for (int i = 0; i < 1000 && received < size; ++i) {
-            reactor.iterate(1s);
+            reactor.iterate(1ms);
             received += peer.receive().size();
         }
         return received == size;

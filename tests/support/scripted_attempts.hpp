@@ -36,10 +36,9 @@ public:
     void stopRead() override {}
     void shutdownWrite() override {}
     std::size_t unacknowledged() const override { return 0; }
-    void close(core::CloseMode mode) override {
+    void end(core::CloseMode mode) override {
         connection_->closed = true;
         connection_->mode = mode;
-        delete this;
     }
     Address host() const override { return Address::ipv4("127.0.0.1", 40000); }
     void* query(const void*) noexcept override { return nullptr; }

@@ -157,7 +157,7 @@ void MemoryChannel::resetBy(int error) noexcept {
 
 // A socket that is closed with unread input resets the connection, and so does an abort; not once both directions have
 // ended. The peer's error is EPIPE when it had received our end already, as Linux has it.
-void MemoryChannel::close(core::CloseMode mode) {
+void MemoryChannel::end(core::CloseMode mode) {
     const bool over = in().finished && out().finished;
     const bool reset = !over && !reset_ && (mode == core::CloseMode::Reset || in().size() != 0);
     link_->ends[static_cast<std::size_t>(side_)] = nullptr;
@@ -172,7 +172,6 @@ void MemoryChannel::close(core::CloseMode mode) {
     }
     if (ports_)
         ports_->release(local_);
-    delete this;
 }
 
 void* MemoryChannel::query(const void* kind) noexcept {

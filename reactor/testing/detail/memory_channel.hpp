@@ -64,7 +64,7 @@ public:
     void stopRead() override;
     void shutdownWrite() override;
     std::size_t unacknowledged() const override;
-    void close(core::CloseMode mode) override;
+    void end(core::CloseMode mode) override;
     Address host() const override { return local_; }
     void* query(const void* kind) noexcept override;
 

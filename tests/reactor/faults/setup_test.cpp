@@ -188,7 +188,7 @@ TEST_CASE("a connection that nobody answers fails with TimeoutError, which names
     const RawSocket full = RawSocket::listen(0);
     std::vector<RawSocket> fill;
     bool taken = true;
-    for (int i = 0; i < 16 && taken; ++i)
+    for (int i = 0; i < 16; ++i)
         taken = fill.emplace_back(RawSocket::unconnected()).tryConnect(full.port());
     REQUIRE_FALSE(taken); // the backlog is full: the kernel drops what comes
     const Failure failure = failureOf(reactor, "127.0.0.1", full.port(), {.timeout = 20ms});
