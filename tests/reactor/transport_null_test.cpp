@@ -15,12 +15,18 @@ using namespace torsion;
 
 namespace {
 
-template <class Base>
-struct Recording final : Base {
+struct RecordingPush final : PushProducer {
     int stopped = 0;
     int others = 0;
     void resumeProducing() override { ++others; }
-    void pauseProducing() { ++others; }
+    void pauseProducing() override { ++others; }
+    void stopProducing() override { ++stopped; }
+};
+
+struct RecordingPull final : PullProducer {
+    int stopped = 0;
+    int others = 0;
+    void resumeProducing() override { ++others; }
     void stopProducing() override { ++stopped; }
 };
 
@@ -67,8 +73,8 @@ TEST_CASE("the null transport has no addresses, no views, and no reactor") {
 }
 
 TEST_CASE("S-12: a producer that registers with the null transport is stopped at once, and not kept") {
-    Recording<PushProducer> push;
-    Recording<PullProducer> pull;
+    RecordingPush push;
+    RecordingPull pull;
     Transport::null().registerProducer(push);
     Transport::null().registerProducer(pull);
     CHECK(push.stopped == 1);
