@@ -64,10 +64,8 @@ void requirePort(int port) {
 Address Address::ipv4(std::string_view host, int port) {
     requirePort(port);
     Address address;
-    Bytes bytes{};
-    if (!parseBytes(AF_INET, host, bytes.data()))
+    if (!parseBytes(AF_INET, host, address.bytes_.data()))
         throw InvalidAddressError(fmt::format("'{}' is not an IPv4 address", host));
-    address.value_ = bytes;
     address.port_ = static_cast<std::uint16_t>(port);
     address.kind_ = Kind::IPv4;
     return address;
@@ -76,10 +74,8 @@ Address Address::ipv4(std::string_view host, int port) {
 Address Address::ipv6(std::string_view host, int port, std::uint32_t scopeId) {
     requirePort(port);
     Address address;
-    Bytes bytes{};
-    if (!parseBytes(AF_INET6, host, bytes.data()))
+    if (!parseBytes(AF_INET6, host, address.bytes_.data()))
         throw InvalidAddressError(fmt::format("'{}' is not an IPv6 address", host));
-    address.value_ = bytes;
     address.scopeId_ = scopeId;
     address.port_ = static_cast<std::uint16_t>(port);
     address.kind_ = Kind::IPv6;
@@ -101,12 +97,11 @@ std::optional<Address> Address::tryParse(std::string_view host, int port) {
     if (!isPort(port))
         return std::nullopt;
     Address address;
-    Bytes bytes{};
-    if (parseBytes(AF_INET, host, bytes.data())) {
+    if (parseBytes(AF_INET, host, address.bytes_.data())) {
         address.kind_ = Kind::IPv4;
     } else {
         const std::size_t percent = host.find('%');
-        if (!parseBytes(AF_INET6, host.substr(0, percent), bytes.data()))
+        if (!parseBytes(AF_INET6, host.substr(0, percent), address.bytes_.data()))
             return std::nullopt;
         if (percent != std::string_view::npos) {
             address.scopeId_ = parseScope(host.substr(percent + 1));
@@ -115,7 +110,6 @@ std::optional<Address> Address::tryParse(std::string_view host, int port) {
         }
         address.kind_ = Kind::IPv6;
     }
-    address.value_ = bytes;
     address.port_ = static_cast<std::uint16_t>(port);
     return address;
 }
@@ -129,7 +123,7 @@ Address Address::unixPath(std::string_view path) {
     if (path.front() != '\0' && path.find('\0') != std::string_view::npos)
         throw InvalidAddressError("the path of a UNIX socket contains a zero byte");
     Address address;
-    address.value_ = std::make_shared<const std::string>(path);
+    address.path_ = std::make_shared<const std::string>(path);
     address.kind_ = Kind::Unix;
     return address;
 }
@@ -138,19 +132,16 @@ Address Address::fromSockaddr(const sockaddr* address, std::size_t size) {
     Address result;
     if (address == nullptr || size < sizeof(sa_family_t))
         return result;
-    Bytes bytes{};
     if (address->sa_family == AF_INET && size >= sizeof(sockaddr_in)) {
         sockaddr_in in;
         std::memcpy(&in, address, sizeof in);
-        std::memcpy(bytes.data(), &in.sin_addr, sizeof in.sin_addr);
-        result.value_ = bytes;
+        std::memcpy(result.bytes_.data(), &in.sin_addr, sizeof in.sin_addr);
         result.port_ = ntohs(in.sin_port);
         result.kind_ = Kind::IPv4;
     } else if (address->sa_family == AF_INET6 && size >= sizeof(sockaddr_in6)) {
         sockaddr_in6 in;
         std::memcpy(&in, address, sizeof in);
-        std::memcpy(bytes.data(), &in.sin6_addr, sizeof in.sin6_addr);
-        result.value_ = bytes;
+        std::memcpy(result.bytes_.data(), &in.sin6_addr, sizeof in.sin6_addr);
         result.port_ = ntohs(in.sin6_port);
         result.scopeId_ = in.sin6_scope_id;
         result.kind_ = Kind::IPv6;
@@ -160,7 +151,7 @@ Address Address::fromSockaddr(const sockaddr* address, std::size_t size) {
         // The terminating zero of a path may be counted in or not; in an abstract name every byte counts.
         if (length > 0 && text[0] != '\0')
             length = ::strnlen(text, length);
-        result.value_ = std::make_shared<const std::string>(text, length);
+        result.path_ = std::make_shared<const std::string>(text, length);
         result.kind_ = Kind::Unix;
     }
     return result;
@@ -173,7 +164,7 @@ std::size_t Address::toSockaddr(sockaddr_storage& storage) const noexcept {
         auto& in = reinterpret_cast<sockaddr_in&>(storage);
         in.sin_family = AF_INET;
         in.sin_port = htons(port_);
-        std::memcpy(&in.sin_addr, bytes().data(), sizeof in.sin_addr);
+        std::memcpy(&in.sin_addr, bytes_.data(), sizeof in.sin_addr);
         return sizeof in;
     }
     case Kind::IPv6: {
@@ -181,7 +172,7 @@ std::size_t Address::toSockaddr(sockaddr_storage& storage) const noexcept {
         in.sin6_family = AF_INET6;
         in.sin6_port = htons(port_);
         in.sin6_scope_id = scopeId_;
-        std::memcpy(&in.sin6_addr, bytes().data(), sizeof in.sin6_addr);
+        std::memcpy(&in.sin6_addr, bytes_.data(), sizeof in.sin6_addr);
         return sizeof in;
     }
     case Kind::Unix: {
@@ -200,10 +191,10 @@ std::size_t Address::toSockaddr(sockaddr_storage& storage) const noexcept {
 
 bool Address::isLoopback() const noexcept {
     if (isIPv4())
-        return bytes()[0] == 127;
+        return bytes_[0] == 127;
     if (!isIPv6())
         return false;
-    const Bytes& all = bytes();
+    const Bytes& all = bytes_;
     if (std::equal(kMappedPrefix.begin(), kMappedPrefix.end(), all.begin()))
         return all[12] == 127;
     return all.back() == 1 && std::all_of(all.begin(), all.end() - 1, [](std::uint8_t byte) { return byte == 0; });
@@ -212,7 +203,7 @@ bool Address::isLoopback() const noexcept {
 bool Address::isWildcard() const noexcept {
     if (!isIPv4() && !isIPv6())
         return false;
-    return std::all_of(bytes().begin(), bytes().end(), [](std::uint8_t byte) { return byte == 0; });
+    return std::all_of(bytes_.begin(), bytes_.end(), [](std::uint8_t byte) { return byte == 0; });
 }
 
 bool Address::isAbstract() const noexcept {
@@ -223,7 +214,7 @@ std::string Address::host() const {
     if (!isIPv4() && !isIPv6())
         return {};
     char text[INET6_ADDRSTRLEN];
-    std::string host = ::inet_ntop(isIPv4() ? AF_INET : AF_INET6, bytes().data(), text, sizeof text);
+    std::string host = ::inet_ntop(isIPv4() ? AF_INET : AF_INET6, bytes_.data(), text, sizeof text);
     if (scopeId_ != 0)
         host += '%' + scopeName(scopeId_);
     return host;
@@ -231,8 +222,7 @@ std::string Address::host() const {
 
 const std::string& Address::path() const noexcept {
     static const std::string kEmpty;
-    const Path* path = std::get_if<Path>(&value_);
-    return path != nullptr ? **path : kEmpty;
+    return path_ ? *path_ : kEmpty;
 }
 
 std::string Address::toString() const {
@@ -255,7 +245,7 @@ std::strong_ordering operator<=>(const Address& left, const Address& right) noex
         return order;
     if (left.isUnix())
         return left.path().compare(right.path()) <=> 0;
-    const int bytes = std::memcmp(left.bytes().data(), right.bytes().data(), left.bytes().size());
+    const int bytes = std::memcmp(left.bytes_.data(), right.bytes_.data(), left.bytes_.size());
     if (bytes != 0)
         return bytes <=> 0;
     if (const auto order = left.port_ <=> right.port_; order != 0)
@@ -270,7 +260,7 @@ std::ostream& operator<<(std::ostream& stream, const Address& address) {
 std::size_t Address::hash() const noexcept {
     std::string_view value = path();
     if (!isUnix())
-        value = {reinterpret_cast<const char*>(bytes().data()), bytes().size()};
+        value = {reinterpret_cast<const char*>(bytes_.data()), bytes_.size()};
     // Port, scope and kind side by side in 64 bits, spread by the golden ratio's multiplier.
     const std::uint64_t rest =
         (std::uint64_t{scopeId_} << 24) ^ (std::uint64_t{port_} << 2) ^ static_cast<unsigned>(kind_);

@@ -10,7 +10,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 
 struct sockaddr;
 struct sockaddr_storage;
@@ -99,15 +98,15 @@ private:
     using Path = std::shared_ptr<const std::string>;
 
     std::size_t hash() const noexcept;
-    const Bytes& bytes() const noexcept { return *std::get_if<Bytes>(&value_); }
 
-    std::variant<Bytes, Path> value_{Bytes{}}; // Path for UNIX sockets alone; IPv4 in the first four bytes
+    Bytes bytes_{}; // IPv4 in the first four; of a UNIX socket all zero
+    Path path_;     // of UNIX sockets alone
     std::uint32_t scopeId_ = 0;
     std::uint16_t port_ = 0;
     Kind kind_ = Kind::None;
 };
 
-static_assert(sizeof(Address) <= 32);
+static_assert(sizeof(Address) <= 40);
 
 } // namespace torsion
 

@@ -6,7 +6,7 @@ Producer::~Producer() {
     endProducing();
 }
 
-void Producer::endProducing() noexcept {
+void Producer::leaveSlots() noexcept {
     while (slots_) {
         ProducerSlot& slot = *slots_;
         slot.release();

@@ -26,10 +26,15 @@ public:
 
 protected:
     /// Takes this producer out of every consumer: it will make nothing more, and their closes wait no longer.
-    void endProducing() noexcept;
+    void endProducing() noexcept {
+        if (slots_)
+            leaveSlots();
+    }
 
 private:
     friend class ProducerSlot;
+    void leaveSlots() noexcept;
+
     ProducerSlot* slots_ = nullptr; // the consumers' slots that hold this producer
 };
 

@@ -90,7 +90,8 @@ public:
     /// The other end. Valid in `connectionLost` too.
     virtual Address getPeer() const = 0;
 
-    /// Our end. Valid in `connectionLost` too.
+    /// Our end. Valid in `connectionLost` too; a connection accepted on all interfaces that was not asked before then
+    /// says where its port listens.
     virtual Address getHost() const = 0;
 
     /// The reactor this transport belongs to. The null transport throws NotConnectedError.

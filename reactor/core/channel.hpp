@@ -71,7 +71,8 @@ public:
     /// Bytes sent that the peer's side has not acknowledged.
     virtual std::size_t unacknowledged() const = 0;
 
-    /// Ends everything, with a FIN or with a reset: no event comes any more, and only views (`query`) may be asked.
+    /// Ends everything, with a FIN or with a reset: no event comes any more, and only `host` and views (`query`) may be
+    /// asked.
     virtual void end(CloseMode mode) = 0;
 
     /// Gives the object back, which has ended.
@@ -83,7 +84,7 @@ public:
         destroy();
     }
 
-    /// Our address. Asked for once, when somebody wants to know, and before `close`.
+    /// Our address; also after `end`.
     virtual Address host() const = 0;
 
     /// A further view of this channel (see Transport::as), or null.

@@ -123,24 +123,7 @@ void PortCore::updateAccepting() {
     }
 }
 
-void PortCore::onAccepted(ChannelPtr channel, const Address& peer) {
-    std::shared_ptr<Protocol> protocol = buildProtocol(peer);
-    if (!protocol) {
-        ++turn_.stats.connectionsRefused;
-        return;
-    }
-    ++connections_;
-    if (acceptor_) {
-        updateAccepting();
-    } else {
-        reactor_.keep(id_, shared_from_this()); // buildProtocol stopped the port: this connection was accepted before
-    }
-    auto* stream =
-        new StreamCore(turn_, reactor_, *this, std::move(channel), spec_.stream, peer, factory_, std::move(protocol));
-    stream->start();
-}
-
-std::shared_ptr<Protocol> PortCore::buildProtocol(const Address& peer) noexcept {
+inline std::shared_ptr<Protocol> PortCore::buildProtocol(const Address& peer) noexcept {
     try {
         return factory_->buildProtocol(peer);
     } catch (...) {
@@ -153,6 +136,23 @@ std::shared_ptr<Protocol> PortCore::buildProtocol(const Address& peer) noexcept 
     }
 }
 
+void PortCore::onAccepted(ChannelPtr channel, const Address& peer) {
+    std::shared_ptr<Protocol> protocol = buildProtocol(peer);
+    if (!protocol) {
+        ++turn_.stats.connectionsRefused;
+        return;
+    }
+    ++connections_;
+    if (!acceptor_) {
+        reactor_.keep(id_, shared_from_this()); // buildProtocol stopped the port: this connection was accepted before
+    } else if (connections_ >= maxConnections_) {
+        updateAccepting();
+    }
+    auto* stream =
+        new StreamCore(turn_, reactor_, *this, std::move(channel), spec_.stream, peer, factory_, std::move(protocol));
+    stream->start();
+}
+
 void PortCore::onTurnedAway() {
     ++turn_.stats.connectionsRefused;
 }
@@ -160,7 +160,8 @@ void PortCore::onTurnedAway() {
 void PortCore::onStreamLost(StreamCore&, const Failure&) {
     --connections_;
     if (acceptor_) {
-        updateAccepting();
+        if (!accepting_)
+            updateAccepting();
     } else if (connections_ == 0 && factoryStops_ == 0) {
         reactor_.release(id_);
     }

@@ -18,8 +18,9 @@ void StreamCore::loseConnection() {
     if (output_ == Output::Broken)
         return finish(rare().outputError, CloseMode::Orderly);
     phase_ = Phase::Draining;
-    updateWritable();
-    updateReading();
+    plain_ = false;
+    if (!reading_)
+        updateReading();
     endProducing(); // what comes in is discarded: two that close, each other's producers, must not wait for each other
     turn_.markDirty(*this);
 }
@@ -29,7 +30,7 @@ void StreamCore::loseWriteConnection() {
         return;
     output_ = Output::Ending;
     tellWriteLost_ = true;
-    updateWritable();
+    plain_ = false;
     turn_.markDirty(*this);
 }
 
@@ -66,7 +67,6 @@ void StreamCore::endOutput() {
     if (output_ != Output::Ended)
         channel_->shutdownWrite();
     output_ = Output::Ended;
-    updateWritable();
     if (phase_ == Phase::Draining)
         return beginLingering();
     if (std::exchange(tellWriteLost_, false))
@@ -137,6 +137,7 @@ void StreamCore::finish(Failure reason, CloseMode mode) {
     }
     if (phase_ == Phase::Lingering)
         turn_.endLinger(*this);
+    Flushable::unlink();
     phase_ = Phase::Lost;
     reason_ = std::move(reason);
     closeMode_ = mode;
@@ -145,8 +146,8 @@ void StreamCore::finish(Failure reason, CloseMode mode) {
         rare_->input.clear();
     }
     discardOutput();
-    updateWritable();
-    updateReading();
+    plain_ = false;
+    stopReading();
     turn_.close(*this);
 }
 
@@ -172,7 +173,6 @@ void StreamCore::onClosePhase() {
         release();
         turn_.guard("stopProducing", [source] { source->stopProducing(); });
     }
-    getHost();
     channel_->end(closeMode_);
     ++turn_.stats.connectionsLost;
     --turn_.stats.connections;

@@ -13,12 +13,12 @@
 
 namespace torsion::core {
 
-StreamCore::StreamCore(TurnCore& turn, Reactor& reactor, StreamOwner& owner, ChannelPtr channel,
-                       const StreamOptions& options, const Address& peer, std::shared_ptr<Factory> factory,
-                       std::shared_ptr<Protocol> protocol)
-    : turn_(turn), channel_(channel.release()), protocol_(std::move(protocol)), owner_(&owner),
-      factory_(std::move(factory)), reactor_(reactor), limits_(options.writeBuffer), close_(options.close),
-      id_(turn.nextId()), began_(turn.roughNow()), peer_(peer) {
+StreamCore::StreamCore(TurnCore& turn, Reactor& reactor, StreamOwner& owner, ChannelPtr&& channel,
+                       const StreamOptions& options, const Address& peer, const std::shared_ptr<Factory>& factory,
+                       std::shared_ptr<Protocol>&& protocol)
+    : turn_(turn), channel_(channel.release()), protocol_(std::move(protocol)), owner_(&owner), factory_(factory),
+      reactor_(reactor), limits_(options.writeBuffer), close_(options.close), id_(turn.nextId()),
+      began_(turn.roughNow()), peer_(peer) {
     channel_->attach(*this);
 }
 
@@ -82,7 +82,7 @@ void StreamCore::onBroken(int error) {
 
 void StreamCore::inputEnded() {
     inputEnded_ = true;
-    updateReading();
+    stopReading();
     if (output_ == Output::Broken)
         return finish(rare().outputError, CloseMode::Orderly);
     if (phase_ == Phase::Lingering)
@@ -232,12 +232,10 @@ void StreamCore::updateReading() {
     const bool wanted = !inputEnded_ && phase_ != Phase::Lost && (closing || (!paused_ && !held));
     if (wanted == reading_)
         return;
-    reading_ = wanted;
-    if (wanted) {
-        channel_->startRead();
-    } else {
-        channel_->stopRead();
-    }
+    if (!wanted)
+        return stopReading();
+    reading_ = true;
+    channel_->startRead();
 }
 
 StreamCore::Rare& StreamCore::rare() {
@@ -247,11 +245,7 @@ StreamCore::Rare& StreamCore::rare() {
 }
 
 Address StreamCore::getHost() const {
-    if (!hostKnown_) {
-        host_ = channel_->host();
-        hostKnown_ = true;
-    }
-    return host_;
+    return channel_->host();
 }
 
 void* StreamCore::query(const void* kind) noexcept {

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace torsion::core {
 
@@ -50,8 +51,8 @@ class StreamCore final : public torsion::detail::Pooled<StreamCore>,
                          private ProducerSlot {
 public:
     /// @param owner told of the end; outlives this stream or calls `forgetOwner()`.
-    StreamCore(TurnCore& turn, Reactor& reactor, StreamOwner& owner, ChannelPtr channel, const StreamOptions& options,
-               const Address& peer, std::shared_ptr<Factory> factory, std::shared_ptr<Protocol> protocol);
+    StreamCore(TurnCore& turn, Reactor& reactor, StreamOwner& owner, ChannelPtr&& channel, const StreamOptions& options,
+               const Address& peer, const std::shared_ptr<Factory>& factory, std::shared_ptr<Protocol>&& protocol);
 
     /// Begins to read and lets the protocol make its connection.
     void start();
@@ -136,6 +137,10 @@ private:
     void performSwitch();
     void deliverHeld();
     void updateReading();
+    void stopReading() {
+        if (std::exchange(reading_, false))
+            channel_->stopRead();
+    }
     Rare& rare();
     void* query(const void* kind) noexcept override;
 
@@ -191,7 +196,6 @@ private:
     Phase phase_ = Phase::Open;
     Output output_ = Output::Open;
     CloseMode closeMode_ = CloseMode::Orderly;
-    mutable bool hostKnown_ = false;
     WriteQueue queue_;
     std::unique_ptr<Rare> rare_;
     StreamOwner* owner_;
@@ -203,7 +207,6 @@ private:
     TimePoint began_;
     Failure reason_;
     Address peer_;
-    mutable Address host_;
 };
 
 } // namespace torsion::core

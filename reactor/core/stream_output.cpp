@@ -236,8 +236,8 @@ void StreamCore::sendQueue() {
 // Writing is over; what was received is still delivered, and the reason is told with the end (S-10).
 void StreamCore::outputBroke(int error) {
     output_ = Output::Broken;
+    plain_ = false;
     discardOutput();
-    updateWritable();
     rare().outputError = Failure::of<ConnectionLost>(error);
     if (inputEnded_ || paused_ || phase_ != Phase::Open)
         finish(rare().outputError, CloseMode::Orderly);
@@ -249,6 +249,8 @@ void StreamCore::discardOutput() noexcept {
         turn_.stats.droppedBytes += cork.size();
         cork.clear();
     }
+    if (queue_.empty())
+        return;
     turn_.stats.droppedBytes += queue_.size();
     turn_.stats.bufferedBytes -= queue_.size();
     queue_.clear(turn_.chunks);

@@ -15,30 +15,20 @@ void TurnCore::logEscaped(std::string_view what) noexcept {
     }
 }
 
-void TurnCore::beginPhase() noexcept {
-    inPhase_ = inTurn_ = true;
-    if (slowTurn_ != Duration::zero())
-        phaseBegan_ = freshNow();
-}
-
-void TurnCore::endPhase() noexcept {
-    inPhase_ = inTurn_ = false;
-    timePassed();
-}
-
 void TurnCore::beforePoll() {
-    beginPhase();
+    inPhase_ = inTurn_ = true;
     ++stats.turns;
     requested_ = false;
     timePassed();
-    if (timersWaiting_) {
-        stats.timersRun += timers.runDue(now(), [this](Function<void()>& call) { guard("timed call", call); });
-    }
-    if (phasesWatched_)
+    if (watched_) [[unlikely]]
+        turnBegan_ = freshNow();
+    if (timersWaiting_)
+        runTimers();
+    if (phasesWatched_) [[unlikely]]
         host_.betweenPhases();
     runFlushes();
-    if (slowTurn_ != Duration::zero())
-        beforePollTook_ = freshNow() - phaseBegan_;
+    if (watched_) [[unlikely]]
+        beforePollTook_ = freshNow() - turnBegan_;
     inPhase_ = false; // the time stays known until the backend waits
 }
 
@@ -48,16 +38,26 @@ void TurnCore::afterPoll() {
         runInbox();
     runFlushes();
     runClosings();
+    if (watched_) [[unlikely]]
+        endWatchedTurn();
+    inPhase_ = inTurn_ = false;
+    timePassed();
+}
+
+void TurnCore::endWatchedTurn() {
     if (phasesWatched_)
         host_.betweenPhases();
-    if (slowTurn_ != Duration::zero()) {
-        const Duration took = beforePollTook_ + (freshNow() - host_.roughNow()); // without the wait between them
-        if (took > slowTurn_) {
-            ++stats.slowTurns;
-            log::logger()->warn("slow turn: {} ms", std::chrono::duration<double, std::milli>(took).count());
-        }
+    if (slowTurn_ == Duration::zero())
+        return;
+    const Duration took = beforePollTook_ + (freshNow() - host_.roughNow()); // without the wait between them
+    if (took > slowTurn_) {
+        ++stats.slowTurns;
+        log::logger()->warn("slow turn: {} ms", std::chrono::duration<double, std::milli>(took).count());
     }
-    endPhase();
+}
+
+void TurnCore::runTimers() {
+    stats.timersRun += timers.runDue(now(), [this](Function<void()>& call) { guard("timed call", call); });
 }
 
 void TurnCore::runInbox() {

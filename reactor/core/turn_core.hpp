@@ -141,6 +141,9 @@ public:
     /// The backend must not wait for events: there is work without them.
     bool isBusy() const noexcept { return hasWork() || requested_ || !inbox_.empty(); }
 
+    /// Nothing limits the backend's wait: no work, and no timed call.
+    bool isQuiet() const noexcept { return !timersWaiting_ && !isBusy(); }
+
     /// Until when the backend may wait, when it may; none: until an event comes.
     std::optional<TimePoint> nextEvent() noexcept {
         if (!timersWaiting_)
@@ -217,8 +220,14 @@ public:
     void beginLinger(Lingering& stream);
     void endLinger(Lingering& stream) noexcept;
 
-    void watchPhases(bool watch) noexcept { phasesWatched_ = watch; }
-    void setSlowTurn(Duration limit) noexcept { slowTurn_ = limit; }
+    void watchPhases(bool watch) noexcept {
+        phasesWatched_ = watch;
+        watched_ = phasesWatched_ || slowTurn_ != Duration::zero();
+    }
+    void setSlowTurn(Duration limit) noexcept {
+        slowTurn_ = limit;
+        watched_ = phasesWatched_ || slowTurn_ != Duration::zero();
+    }
     std::uint64_t nextId() noexcept { return ++lastId_; }
 
     Cork cork;
@@ -237,11 +246,11 @@ private:
     }
 
     static void logEscaped(std::string_view what) noexcept;
+    void runTimers();
     void runInbox();
     void runWaitingFlushes();
     void runWaitingClosings();
-    void beginPhase() noexcept;
-    void endPhase() noexcept;
+    void endWatchedTurn();
 
     TurnHost& host_;
     RemoteInbox& inbox_;
@@ -251,7 +260,7 @@ private:
     IntrusiveList<Lingering, LingerTag> lingering_;
     std::uint64_t lastId_ = 0;
     TimePoint now_{};
-    TimePoint phaseBegan_{};
+    TimePoint turnBegan_{};
     Duration beforePollTook_{};
     Duration slowTurn_{};
     bool nowKnown_ = false;
@@ -259,6 +268,7 @@ private:
     bool inTurn_ = false;
     bool requested_ = false;
     bool phasesWatched_ = false;
+    bool watched_ = false;       // somebody watches phases or slow turns
     bool timersWaiting_ = false; // the timer queue may hold something
 };
 

@@ -5,7 +5,7 @@
 
 namespace torsion::uv {
 
-LoopHooks::LoopHooks(uv_loop_t* loop, LoopListener& listener, bool keepsLoopAlive) {
+LoopHooks::LoopHooks(uv_loop_t* loop, LoopListener& listener, bool owned) {
     auto block = std::make_unique<Block>();
     block->listener = &listener;
     // The only initialisation that can fail comes first (it needs a descriptor).
@@ -19,11 +19,12 @@ LoopHooks::LoopHooks(uv_loop_t* loop, LoopListener& listener, bool keepsLoopAliv
     uv_idle_init(loop, &b.idle);
     uv_timer_init(loop, &b.alarm);
     b.prepare.data = b.check.data = b.idle.data = b.alarm.data = b.wakeUp.data = block_;
-    uv_prepare_start(&b.prepare, [](uv_prepare_t* handle) { blockOf(handle).listener->onPrepare(); });
+    if (!owned)
+        uv_prepare_start(&b.prepare, [](uv_prepare_t* handle) { blockOf(handle).listener->onPrepare(); });
     uv_check_start(&b.check, [](uv_check_t* handle) { blockOf(handle).listener->onCheck(); });
     uv_unref(reinterpret_cast<uv_handle_t*>(&b.prepare));
     uv_unref(reinterpret_cast<uv_handle_t*>(&b.check));
-    if (!keepsLoopAlive)
+    if (!owned)
         uv_unref(reinterpret_cast<uv_handle_t*>(&b.wakeUp));
 }
 

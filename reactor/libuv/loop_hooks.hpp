@@ -11,21 +11,24 @@ namespace torsion::uv {
 /// Called by LoopHooks in every iteration of the loop.
 class LoopListener {
 public:
-    virtual void onPrepare() = 0; ///< before the poll
+    virtual void onPrepare() = 0; ///< before the poll, on a foreign loop
     virtual void onCheck() = 0;   ///< after the poll
 
 protected:
     ~LoopListener() = default;
 };
 
-/// The reactor's own handles on a loop: prepare and check around each poll, an idle handle that keeps the poll from
-/// waiting, a timer that bounds it, and a wake-up for other threads. They live in a block that outlives the reactor
-/// until the loop has closed them, so that an owner of a foreign loop needs to do nothing but go on running it.
+/// The reactor's own handles on a loop: a check after each poll, an idle handle that keeps the poll from waiting, a
+/// timer that bounds it, and a wake-up for other threads. A foreign loop's owner has callbacks of its own between two
+/// polls, so there a prepare comes before each; on an owned loop what is to be done before a poll is done after the one
+/// before, which saves libuv the walk. They live in a block that outlives the reactor until the loop has closed them,
+/// so that an owner of a foreign loop needs to do nothing but go on running it.
 class LoopHooks {
 public:
-    /// @param keepsLoopAlive an owned loop must not end for want of other handles; on a foreign loop ours do not count.
+    /// @param owned the loop is the reactor's: it must not end for want of other handles (on a foreign loop ours do not
+    ///     count), and has no prepare.
     /// @throws std::system_error
-    LoopHooks(uv_loop_t* loop, LoopListener& listener, bool keepsLoopAlive);
+    LoopHooks(uv_loop_t* loop, LoopListener& listener, bool owned);
     LoopHooks(const LoopHooks&) = delete;
     LoopHooks& operator=(const LoopHooks&) = delete;
     ~LoopHooks();

@@ -40,13 +40,14 @@ ssize_t sendMany(int fd, std::span<const std::string_view> buffers) {
 
 } // namespace
 
-SocketChannel::SocketChannel(LoopContext& context, Descriptor socket, const Address& host)
+SocketChannel::SocketChannel(LoopContext& context, Descriptor&& socket, const Address& host)
     : context_(context), socket_(std::move(socket)), host_(host), watch_(context, socket_.get(), *this) {}
 
-core::ChannelPtr SocketChannel::make(LoopContext& context, Descriptor socket, const StreamOptions& options,
+core::ChannelPtr SocketChannel::make(LoopContext& context, Descriptor&& socket, const StreamOptions& options,
                                      const Address& host) {
     core::ChannelPtr channel(new SocketChannel(context, std::move(socket), host));
-    applyStreamOptions(static_cast<SocketChannel&>(*channel).socket_.get(), options);
+    if (options.noDelay || options.keepAlive || options.userTimeout.count() != 0)
+        applyStreamOptions(static_cast<SocketChannel&>(*channel).socket_.get(), options);
     return channel;
 }
 
@@ -155,12 +156,17 @@ void SocketChannel::end(core::CloseMode mode) {
         const linger reset{.l_onoff = 1, .l_linger = 0};
         ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     }
+    if (host_.isNone())
+        host(); // it can be asked for afterwards
     watch_.close();
     socket_.reset();
 }
 
+// Asked of the system when somebody wants to know, and only where the port's address does not tell.
 Address SocketChannel::host() const {
-    return host_.isNone() ? localAddress(socket_.get()) : host_;
+    if (socket_ && (host_.isNone() || host_.isWildcard()))
+        host_ = localAddress(socket_.get());
+    return host_;
 }
 
 void* SocketChannel::query(const void* kind) noexcept {

@@ -20,8 +20,9 @@ class SocketChannel final : public torsion::detail::Pooled<SocketChannel>,
 public:
     /// Takes over a connected, non-blocking socket. Reading is off.
     /// @throws std::system_error when it cannot be watched; the socket is closed then.
-    /// @param host our address where it is known; none: the socket is asked when somebody asks.
-    static core::ChannelPtr make(LoopContext& context, Descriptor socket, const StreamOptions& options,
+    /// @param host where the port listens that accepted it: our address unless that is a wildcard; none when we
+    /// connected.
+    static core::ChannelPtr make(LoopContext& context, Descriptor&& socket, const StreamOptions& options,
                                  const Address& host = Address::none());
 
     // Channel
@@ -46,7 +47,7 @@ public:
     int socketDescriptor() const noexcept override { return socket_.get(); }
 
 private:
-    SocketChannel(LoopContext& context, Descriptor socket, const Address& host);
+    SocketChannel(LoopContext& context, Descriptor&& socket, const Address& host);
     ~SocketChannel() override = default;
 
     void onReady(int status, int events) override;
@@ -56,8 +57,8 @@ private:
 
     LoopContext& context_;
     core::ChannelEvents* events_ = nullptr;
-    Descriptor socket_; // closed after the watch, which is destroyed first
-    Address host_;
+    Descriptor socket_;    // closed after the watch, which is destroyed first
+    mutable Address host_; // where the port listens (none: we connected), until somebody asks
     DescriptorWatch watch_;
     bool reading_ = false;
     bool writing_ = false; // onWritable is owed

@@ -48,7 +48,7 @@ Descriptor openListener(const core::ListenSpec& spec) {
 
 TcpPort::TcpPort(LoopContext& context, const core::ListenSpec& spec, core::AcceptEvents& events)
     : context_(context), events_(events), stream_(spec.stream), budget_(spec.acceptBudget), socket_(openListener(spec)),
-      host_(localAddress(socket_.get())), acceptedHost_(host_.isWildcard() ? Address::none() : host_) {
+      host_(localAddress(socket_.get())) {
     try {
         watch_.emplace(context_, socket_.get(), static_cast<Ready&>(*this));
     } catch (const std::system_error& error) {
@@ -109,7 +109,7 @@ bool TcpPort::acceptOne() {
     complained_ = false;
     core::ChannelPtr channel;
     try {
-        channel = SocketChannel::make(context_, std::move(socket), stream_, acceptedHost_);
+        channel = SocketChannel::make(context_, std::move(socket), stream_, host_);
     } catch (const std::exception& error) {
         log::logger()->error("cannot take a connection on {}: {}", host_.toString(), error.what());
         events_.onTurnedAway();

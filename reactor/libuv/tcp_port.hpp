@@ -45,7 +45,6 @@ private:
     Descriptor reserve_;
     std::optional<DescriptorWatch> watch_;
     Address host_;
-    Address acceptedHost_; // of every connection; none when we listen on several addresses
     ScopedCall resting_;
     bool* gone_ = nullptr; // set when this object is destroyed inside its event
     bool accepting_ = false;

@@ -97,6 +97,7 @@ void UvReactor::checkRunnable() const {
 // While we run a foreign loop, it must not end for want of handles that count.
 void UvReactor::runTurns() {
     const uv::LoopHooks::KeepAlive alive(*impl_->hooks);
+    prepareFirst();
     while (!leaving())
         uv_run(impl_->context.loop, UV_RUN_DEFAULT);
 }
@@ -104,8 +105,16 @@ void UvReactor::runTurns() {
 void UvReactor::runOneTurn(Duration wait) {
     const uv::LoopHooks::KeepAlive alive(*impl_->hooks);
     impl_->waitUntil = readClock() + std::max(wait, Duration::zero());
+    impl_->bounded = true;
+    prepareFirst();
     uv_run(impl_->context.loop, wait > Duration::zero() ? UV_RUN_ONCE : UV_RUN_NOWAIT);
     impl_->waitUntil.reset();
+}
+
+// On an owned loop each poll is prepared by the check after the one before; the first has none before it.
+void UvReactor::prepareFirst() {
+    if (impl_->ownLoop)
+        prepare();
 }
 
 void UvReactor::interrupt() noexcept {
@@ -132,16 +141,20 @@ void UvReactor::onStopped() noexcept {
 // Before the poll: what is due, what is dirty, and then how long to wait.
 void UvReactor::prepare() {
     ++impl_->context.inside;
-    beforePoll();
-    const std::optional<TimePoint> due = turn().nextEvent();
-    const bool busy = turn().isBusy() || !impl_->context.ready.empty();
-    if (due || busy || impl_->bounded || impl_->waitUntil)
-        boundPoll(due, busy);
-    turn().timePassed();
+    preparePoll();
     --impl_->context.inside;
 }
 
-void UvReactor::boundPoll(std::optional<TimePoint> due, bool busy) {
+inline void UvReactor::preparePoll() {
+    turn().beforePoll();
+    if (impl_->bounded || !turn().isQuiet() || !impl_->context.ready.empty())
+        boundPoll();
+    turn().timePassed();
+}
+
+void UvReactor::boundPoll() {
+    std::optional<TimePoint> due = turn().nextEvent();
+    const bool busy = turn().isBusy() || !impl_->context.ready.empty();
     uv::LoopHooks& hooks = *impl_->hooks;
     if (impl_->waitUntil && (!due || *due > *impl_->waitUntil))
         due = impl_->waitUntil;
@@ -156,17 +169,18 @@ void UvReactor::boundPoll(std::optional<TimePoint> due, bool busy) {
     }
 }
 
-// An owned loop comes to the next prepare at once. The owner of a foreign one may ask libuv how long it may wait, and
-// whether anything is left to run for, before that: what this phase began has to show.
+// An owned loop's next poll is prepared here. The owner of a foreign one may ask libuv, before its prepare, how long it
+// may wait, and whether anything is left to run for: what this phase began has to show.
 void UvReactor::check() {
     ++impl_->context.inside;
     impl_->context.deliverReady();
-    afterPoll();
-    if (!impl_->ownLoop) {
-        const std::optional<TimePoint> due = turn().nextEvent();
-        const bool busy = turn().isBusy();
-        if (due || busy || impl_->bounded)
-            boundPoll(due, busy);
+    turn().afterPoll();
+    if (impl_->ownLoop) {
+        if (!leaving() && !impl_->waitUntil) // iterate() is one turn
+            preparePoll();
+    } else {
+        if (impl_->bounded || !turn().isQuiet())
+            boundPoll();
     }
     --impl_->context.inside;
 }
@@ -183,10 +197,10 @@ TimePoint UvReactor::roughNow() const noexcept {
     return TimePoint::fromNanoseconds(static_cast<std::int64_t>(uv_now(impl_->context.loop)) * 1'000'000);
 }
 
-// On an owned loop a turn follows whatever we are called from. A foreign loop may be about to wait: an active idle
-// handle keeps it from that, and the next prepare sees to the rest.
+// A check follows whatever callback of ours we are called from. From elsewhere (a handle of the user's own) the loop
+// may be about to wait: an active idle handle keeps it from that, and the next turn sees to the rest.
 void UvReactor::touched() noexcept {
-    if (!impl_ || impl_->ownLoop)
+    if (!impl_ || impl_->context.inside != 0)
         return;
     impl_->bounded = true;
     impl_->hooks->setBusy(true);

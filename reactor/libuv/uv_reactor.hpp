@@ -80,7 +80,9 @@ private:
     TimePoint roughNow() const noexcept override;
     void touched() noexcept override;
     void prepare();
-    void boundPoll(std::optional<TimePoint> due, bool busy);
+    void preparePoll();
+    void prepareFirst();
+    void boundPoll();
     void check();
 
     std::unique_ptr<Impl> impl_;

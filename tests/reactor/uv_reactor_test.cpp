@@ -4,11 +4,15 @@
 #include <reactor/protocol.hpp>
 
 #include <doctest/doctest.h>
+#include <uv.h>
 
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 using namespace torsion;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -38,6 +42,52 @@ private:
     std::string received_;
 };
 
+/// Notes its own address once the connection is over, and not before.
+class LateAsker : public Protocol {
+public:
+    LateAsker(Address* host, bool early) : host_(host), early_(early) {}
+
+    void connectionMade() override {
+        if (early_)
+            static_cast<void>(transport->getHost());
+    }
+    void connectionLost(const Failure&) override {
+        *host_ = transport->getHost();
+        transport->reactor().stop();
+    }
+
+private:
+    Address* host_;
+    bool early_;
+};
+
+/// Connects and closes at once.
+class Passing : public Protocol {
+    void connectionMade() override { transport->loseConnection(); }
+};
+
+/// A timer of the user's own on the reactor's loop.
+class OwnTimer {
+public:
+    OwnTimer(uv_loop_t* loop, std::function<void()> f) : block_(new Block{{}, std::move(f)}) {
+        uv_timer_init(loop, &block_->timer);
+        block_->timer.data = block_;
+        uv_timer_start(
+            &block_->timer, [](uv_timer_t* timer) { static_cast<Block*>(timer->data)->f(); }, 1, 0);
+    }
+    ~OwnTimer() {
+        uv_close(reinterpret_cast<uv_handle_t*>(&block_->timer),
+                 [](uv_handle_t* handle) { delete static_cast<Block*>(handle->data); });
+    }
+
+private:
+    struct Block {
+        uv_timer_t timer;
+        std::function<void()> f;
+    };
+    Block* block_;
+};
+
 } // namespace
 
 TEST_CASE("run() carries an echo from connectionMade to connectionLost, in both dispatch modes, again and again") {
@@ -52,5 +102,35 @@ TEST_CASE("run() carries an echo from connectionMade to connectionLost, in both 
             CHECK(reactor.stats().connections == 0);
             CHECK_FALSE(port->isListening());
         }
+    }
+}
+
+TEST_CASE("what the user's own handle on the reactor's loop asks for is done though the loop was about to wait") {
+    UvReactor reactor;
+    std::vector<std::string> log;
+    const auto port = reactor.listenTCP(0, Factory::forProtocol<Echo>(), {.interface = "127.0.0.1"});
+    std::shared_ptr<Protocol> idle;
+    const auto keep = ClientFactory::fromFunction([&](const Address&) { return idle = std::make_shared<Protocol>(); });
+    reactor.connectTCP("127.0.0.1", port->getHost().port(), keep);
+    const OwnTimer timer(reactor.loop(), [&] {
+        log.emplace_back("timer");
+        reactor.callLater(0s, [&] {
+            log.emplace_back("called");
+            reactor.stop();
+        });
+    });
+    reactor.run();
+    CHECK(log == std::vector<std::string>{"timer", "called"});
+}
+
+TEST_CASE("getHost in connectionLost: the connection's own address when it was asked before, else the port's") {
+    for (const bool early : {false, true}) {
+        UvReactor reactor;
+        Address host;
+        const auto port = reactor.listenTCP(0, Factory::forProtocol<LateAsker>(&host, early));
+        reactor.connectTCP("127.0.0.1", port->getHost().port(), ClientFactory::forProtocol<Passing>());
+        reactor.run();
+        CHECK(host.host() == (early ? "127.0.0.1" : "0.0.0.0"));
+        CHECK(host.port() == port->getHost().port());
     }
 }
