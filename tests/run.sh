@@ -9,7 +9,14 @@
 #   --build DIRECTORY  where to build, relative to the tree's root (build)
 #   -D...              options for Meson
 #
-# TORSION_REQUIRE=peers,clang makes a skip for want of peers or of clang a failure.
+# What cannot be run here is skipped, for want of
+#
+#   peers      a program to talk with (nc, socat, Twisted)
+#   tools      a program of the build (cmake)
+#   network    IPv6, privileges, descriptors
+#   sanitizer  a build without one
+#
+# TORSION_REQUIRE=peers,tools makes a skip of one of the kinds it names a failure.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
