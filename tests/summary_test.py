@@ -61,6 +61,18 @@ class Summary(unittest.TestCase):
         status, lines = summary(entry("cases", stdout=case), program)
         self.assertEqual((status, lines[-2:]), (0, ["2 skipped: S-9: over IPv6, netcat", "1 passed, 0 failed"]))
 
+    def test_a_case_that_skips_twice_is_one_skip(self):
+        line = "[skip] sanitizer: S-9: counts (a sanitizer wraps what is counted)\n"
+        status, lines = summary(entry("cases", stdout=doctest_output(passed=3, extra=line + line)))
+        self.assertEqual((status, lines[-2:]), (0, ["1 skipped: S-9: counts", "2 passed, 0 failed"]))
+        status, lines = summary(entry("cases", stdout=doctest_output(passed=3, extra=line + line)), require="sanitizer")
+        self.assertEqual((status, lines[-1]), (1, "2 passed, 1 failed"))
+
+    def test_a_case_that_skips_in_one_part_and_fails_in_another_is_a_failure(self):
+        line = "[skip] network: S-9: over IPv6 (no such address)\n"
+        status, lines = summary(entry("cases", "FAIL", doctest_output("S-9: over IPv6", passed=2, extra=line), 1))
+        self.assertEqual((status, lines[-1]), (1, "2 passed, 1 failed"))
+
     def test_a_skip_of_a_required_kind_is_a_failure(self):
         program = entry("nc", "SKIP", "[skip] peers: netcat (not there)\n", 77)
         status, lines = summary(program, entry("lint"), require="clang,peers")
