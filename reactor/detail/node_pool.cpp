@@ -1,33 +1,10 @@
 #include <reactor/detail/node_pool.hpp>
 
+#include <reactor/detail/sanitizer.hpp>
+
 #include <new>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define TORSION_NO_NODE_POOL
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-#define TORSION_NO_NODE_POOL
-#endif
-
 namespace torsion::detail {
-
-#ifdef TORSION_NO_NODE_POOL
-
-bool nodesArePooled() noexcept {
-    return false;
-}
-
-void* allocateNode(std::size_t size) {
-    return ::operator new(size);
-}
-
-void freeNode(void* block, std::size_t) noexcept {
-    ::operator delete(block);
-}
-
-#else
 
 namespace {
 
@@ -76,12 +53,12 @@ std::size_t classOf(std::size_t size) {
 } // namespace
 
 bool nodesArePooled() noexcept {
-    return true;
+    return !kAddressSanitizer;
 }
 
 void* allocateNode(std::size_t size) {
     const std::size_t index = classOf(size);
-    if (index >= kClasses)
+    if (!nodesArePooled() || index >= kClasses)
         return ::operator new(size);
     FreeList& list = threadPool.lists[index];
     FreeBlock* block = list.first;
@@ -94,7 +71,8 @@ void* allocateNode(std::size_t size) {
 
 void freeNode(void* block, std::size_t size) noexcept {
     const std::size_t index = classOf(size);
-    if (index >= kClasses || threadPool.closed || threadPool.lists[index].count >= kPooledNodesPerClass) {
+    if (!nodesArePooled() || index >= kClasses || threadPool.closed ||
+        threadPool.lists[index].count >= kPooledNodesPerClass) {
         ::operator delete(block);
         return;
     }
@@ -103,7 +81,5 @@ void freeNode(void* block, std::size_t size) noexcept {
     list.first = ::new (block) FreeBlock{list.first};
     ++list.count;
 }
-
-#endif
 
 } // namespace torsion::detail
