@@ -74,7 +74,7 @@ constinit const ErrorKind NoProtocol::kKind =
 
 namespace {
 
-std::string cannotListenText(const std::string& interface, int port, int code) {
+std::string cannotListenText(const std::string& interface, int port, int code, std::string_view option) {
     std::string where = interface.empty() ? "any" : interface;
     if (port >= 0) {
         const bool hasColons = where.find(':') != std::string::npos;
@@ -82,6 +82,8 @@ std::string cannotListenText(const std::string& interface, int port, int code) {
     }
     if (code == 0)
         return fmt::format("Couldn't listen on {}", where);
+    if (!option.empty())
+        return fmt::format("Couldn't listen on {}: cannot set {}: {}", where, option, describeErrno(code));
     return fmt::format("Couldn't listen on {}: {}", where, describeErrno(code));
 }
 
@@ -94,8 +96,8 @@ Failure connectFailure(int code, std::string_view what) {
 
 } // namespace
 
-CannotListenError::CannotListenError(std::string interface, int port, int code)
-    : ErrorClass(cannotListenText(interface, port, code), code), interface_(std::move(interface)), port_(port) {}
+CannotListenError::CannotListenError(std::string interface, int port, int code, std::string_view option)
+    : ErrorClass(cannotListenText(interface, port, code, option), code), interface_(std::move(interface)), port_(port) {}
 
 Failure getConnectError(int code, std::string_view what) {
     switch (code) {

@@ -35,7 +35,8 @@ public:
     /// @param interface the address asked for; "" for any. With a port below 0 a path.
     /// @param port the port asked for; below 0 for what has no ports, as UNIX sockets.
     /// @param code the errno value of the call that failed, 0 when none did.
-    CannotListenError(std::string interface, int port, int code);
+    /// @param option the socket option that could not be set ("TCP_NODELAY"); "" when it was another call.
+    CannotListenError(std::string interface, int port, int code, std::string_view option = {});
 
     const std::string& interface() const noexcept { return interface_; }
     int port() const noexcept { return port_; }

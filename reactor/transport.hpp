@@ -181,12 +181,15 @@ struct TransportKind {
 
 /// When a peer that vanished is noticed: TCP keep-alive probes.
 struct KeepAlive {
-    std::chrono::seconds idle{60};     ///< silence before the first probe
-    std::chrono::seconds interval{10}; ///< between probes
-    int count = 6;                     ///< unanswered probes until the connection is lost
+    std::chrono::seconds idle{60};     ///< silence before the first probe; 1..32767 s
+    std::chrono::seconds interval{10}; ///< between probes; 1..32767 s
+    int count = 6;                     ///< unanswered probes until the connection is lost; 1..127
 };
 
 /// What only a TCP connection has: `transport->as<TcpTransport>()`. Lives as long as the transport it was asked from.
+///
+/// Setting throws std::system_error, which names the option, when the system refuses it; on a connection that is lost
+/// it does nothing.
 class TcpTransport {
 public:
     static constexpr TransportKind kKind{"TcpTransport"};
@@ -195,12 +198,12 @@ public:
     virtual void setTcpNoDelay(bool enabled) = 0;
     virtual bool getTcpNoDelay() const = 0;
 
-    /// Keep-alive probes with these times, or none.
+    /// Keep-alive probes with these times, or none. @throws std::invalid_argument for a time out of range.
     virtual void setTcpKeepAlive(std::optional<KeepAlive> times) = 0;
     virtual bool getTcpKeepAlive() const = 0;
 
     /// How long sent bytes may stay unacknowledged before the kernel gives the connection up (TCP_USER_TIMEOUT,
-    /// RFC 5482); zero: the system's default.
+    /// RFC 5482); zero: the system's default. @throws std::invalid_argument below 0 or above 2^31 - 1 ms.
     virtual void setTcpUserTimeout(std::chrono::milliseconds timeout) = 0;
 
     /// The socket, for options that have no name here; -1 where there is none (memory) or it is closed.

@@ -2,6 +2,7 @@
 
 #include <reactor/core/connector_core.hpp>
 #include <reactor/core/port_core.hpp>
+#include <reactor/core/stream_options.hpp>
 #include <reactor/errors.hpp>
 #include <reactor/log.hpp>
 
@@ -18,18 +19,6 @@ namespace {
 
 // Rounds of closing at a reactor's end: user code may open connections in connectionLost, but not for ever.
 constexpr int kShutdownRounds = 100;
-
-void checkStream(const StreamOptions& options) {
-    const WriteBufferLimits& limits = options.writeBuffer;
-    if (limits.low > limits.high || limits.high > limits.hard) {
-        throw std::invalid_argument(fmt::format("stream.writeBuffer must be low <= high <= hard, not {}, {}, {}",
-                                                limits.low, limits.high, limits.hard));
-    }
-    const CloseLimits& close = options.close;
-    if (close.quiet.count() < 0 || close.total.count() < 0 || close.stalled.count() < 0) {
-        throw std::invalid_argument("stream.close: a time is negative");
-    }
-}
 
 struct Depth {
     explicit Depth(int& depth) noexcept : depth_(depth) { ++depth_; }
@@ -260,7 +249,7 @@ std::shared_ptr<ListeningPort> ReactorCore::listenTCP(int port, std::shared_ptr<
         throw std::invalid_argument("listenTCP: backlog is less than 1");
     if (options.acceptBudget < 1)
         throw std::invalid_argument("listenTCP: acceptBudget is less than 1");
-    checkStream(options.stream);
+    checkStreamOptions(options.stream);
     const std::string_view interface = options.interface.empty() ? "0.0.0.0" : options.interface;
     auto result = std::make_shared<PortCore>(*this, Address::parse(interface, static_cast<std::uint16_t>(port)),
                                              std::move(factory), options);
@@ -278,7 +267,7 @@ std::shared_ptr<Connector> ReactorCore::connectTCP(std::string_view host, int po
         throw std::invalid_argument("connectTCP: the host is empty");
     if (!factory)
         throw std::invalid_argument("connectTCP: the factory is null");
-    checkStream(options.stream);
+    checkStreamOptions(options.stream);
     auto result = std::make_shared<ConnectorCore>(
         *this, Destination{std::string(host), static_cast<std::uint16_t>(port)}, std::move(factory), options);
     result->connect();

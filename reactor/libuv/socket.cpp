@@ -1,5 +1,9 @@
 #include <reactor/libuv/socket.hpp>
 
+#include <reactor/failure.hpp>
+
+#include <spdlog/fmt/fmt.h>
+
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -47,23 +51,49 @@ int takeError(int fd) noexcept {
     return error < 0 ? errno : error;
 }
 
-void applyStreamOptions(int fd, const StreamOptions& options) noexcept {
-    if (options.noDelay)
-        setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (options.keepAlive)
-        applyKeepAlive(fd, options.keepAlive);
-    if (options.userTimeout.count() > 0) {
-        setOption(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(options.userTimeout.count()));
-    }
+std::string OptionError::describe() const {
+    return fmt::format("cannot set {}: {}", name, describeErrno(error));
 }
 
-void applyKeepAlive(int fd, const std::optional<KeepAlive>& times) noexcept {
-    setOption(fd, SOL_SOCKET, SO_KEEPALIVE, times ? 1 : 0);
-    if (!times)
-        return;
-    setOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(times->idle.count()));
-    setOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, static_cast<int>(times->interval.count()));
-    setOption(fd, IPPROTO_TCP, TCP_KEEPCNT, times->count);
+namespace {
+
+OptionError setNamed(int fd, int level, int option, int value, const char* name) noexcept {
+    const int error = setOption(fd, level, option, value);
+    return error == 0 ? OptionError{} : OptionError{name, error};
+}
+
+} // namespace
+
+OptionError setNoDelay(int fd, bool enabled) noexcept {
+    return setNamed(fd, IPPROTO_TCP, TCP_NODELAY, enabled ? 1 : 0, "TCP_NODELAY");
+}
+
+OptionError setKeepAlive(int fd, const std::optional<KeepAlive>& times) noexcept {
+    OptionError refused = setNamed(fd, SOL_SOCKET, SO_KEEPALIVE, times ? 1 : 0, "SO_KEEPALIVE");
+    if (refused || !times)
+        return refused;
+    if (refused = setNamed(fd, IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(times->idle.count()), "TCP_KEEPIDLE");
+        refused)
+        return refused;
+    if (refused = setNamed(fd, IPPROTO_TCP, TCP_KEEPINTVL, static_cast<int>(times->interval.count()), "TCP_KEEPINTVL");
+        refused)
+        return refused;
+    return setNamed(fd, IPPROTO_TCP, TCP_KEEPCNT, times->count, "TCP_KEEPCNT");
+}
+
+OptionError setUserTimeout(int fd, std::chrono::milliseconds timeout) noexcept {
+    return setNamed(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(timeout.count()), "TCP_USER_TIMEOUT");
+}
+
+OptionError applyStreamOptions(int fd, const StreamOptions& options) noexcept {
+    OptionError refused;
+    if (options.noDelay)
+        refused = setNoDelay(fd, true);
+    if (!refused && options.keepAlive)
+        refused = setKeepAlive(fd, options.keepAlive);
+    if (!refused && options.userTimeout.count() > 0)
+        refused = setUserTimeout(fd, options.userTimeout);
+    return refused;
 }
 
 } // namespace torsion::uv

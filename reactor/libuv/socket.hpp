@@ -4,8 +4,9 @@
 #include <reactor/libuv/descriptor.hpp>
 #include <reactor/options.hpp>
 
-#include <span>
-#include <string_view>
+#include <chrono>
+#include <optional>
+#include <string>
 
 namespace torsion::uv {
 
@@ -23,8 +24,23 @@ Address localAddress(int fd);
 /// The error that the kernel keeps for the socket, which this takes away.
 int takeError(int fd) noexcept;
 
-/// Applies what concerns the socket: no-delay, keep-alive, user time-out. Errors are ignored: the peer may be gone.
-void applyStreamOptions(int fd, const StreamOptions& options) noexcept;
-void applyKeepAlive(int fd, const std::optional<KeepAlive>& times) noexcept;
+/// Which option the system refused, and why.
+struct OptionError {
+    const char* name = nullptr; ///< null: none
+    int error = 0;              ///< errno
+
+    explicit operator bool() const noexcept { return name != nullptr; }
+
+    /// "cannot set TCP_NODELAY: Operation not supported"
+    std::string describe() const;
+};
+
+OptionError setNoDelay(int fd, bool enabled) noexcept;
+OptionError setKeepAlive(int fd, const std::optional<KeepAlive>& times) noexcept;
+OptionError setUserTimeout(int fd, std::chrono::milliseconds timeout) noexcept;
+
+/// Sets what concerns the socket: no-delay, keep-alive, user time-out; up to the first that is refused. Set on a
+/// listening socket, they hold for the connections it accepts too (Linux hands them on).
+OptionError applyStreamOptions(int fd, const StreamOptions& options) noexcept;
 
 } // namespace torsion::uv

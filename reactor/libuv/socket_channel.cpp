@@ -1,6 +1,9 @@
 #include <reactor/libuv/socket_channel.hpp>
 
+#include <reactor/core/stream_options.hpp>
 #include <reactor/libuv/socket.hpp>
+
+#include <spdlog/fmt/fmt.h>
 
 #include <linux/sockios.h>
 #include <netinet/in.h>
@@ -12,6 +15,7 @@
 
 #include <array>
 #include <cerrno>
+#include <system_error>
 #include <utility>
 
 namespace torsion::uv {
@@ -38,17 +42,18 @@ ssize_t sendMany(int fd, std::span<const std::string_view> buffers) {
     return ::sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 
+void require(const OptionError& refused) {
+    if (refused)
+        throw std::system_error(refused.error, std::generic_category(), fmt::format("cannot set {}", refused.name));
+}
+
 } // namespace
 
 SocketChannel::SocketChannel(LoopContext& context, Descriptor&& socket, const Address& host)
     : context_(context), socket_(std::move(socket)), host_(host), watch_(context, socket_.get(), *this) {}
 
-core::ChannelPtr SocketChannel::make(LoopContext& context, Descriptor&& socket, const StreamOptions& options,
-                                     const Address& host) {
-    core::ChannelPtr channel(new SocketChannel(context, std::move(socket), host));
-    if (options.noDelay || options.keepAlive || options.userTimeout.count() != 0)
-        applyStreamOptions(static_cast<SocketChannel&>(*channel).socket_.get(), options);
-    return channel;
+core::ChannelPtr SocketChannel::make(LoopContext& context, Descriptor&& socket, const Address& host) {
+    return core::ChannelPtr(new SocketChannel(context, std::move(socket), host));
 }
 
 core::ReceiveResult SocketChannel::receive() {
@@ -174,7 +179,8 @@ void* SocketChannel::query(const void* kind) noexcept {
 }
 
 void SocketChannel::setTcpNoDelay(bool enabled) {
-    setOption(socket_.get(), IPPROTO_TCP, TCP_NODELAY, enabled ? 1 : 0);
+    if (socket_)
+        require(setNoDelay(socket_.get(), enabled));
 }
 
 bool SocketChannel::getTcpNoDelay() const {
@@ -182,7 +188,10 @@ bool SocketChannel::getTcpNoDelay() const {
 }
 
 void SocketChannel::setTcpKeepAlive(std::optional<KeepAlive> times) {
-    applyKeepAlive(socket_.get(), times);
+    if (times)
+        core::checkKeepAlive(*times);
+    if (socket_)
+        require(setKeepAlive(socket_.get(), times));
 }
 
 bool SocketChannel::getTcpKeepAlive() const {
@@ -190,7 +199,9 @@ bool SocketChannel::getTcpKeepAlive() const {
 }
 
 void SocketChannel::setTcpUserTimeout(std::chrono::milliseconds timeout) {
-    setOption(socket_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(timeout.count()));
+    core::checkUserTimeout(timeout);
+    if (socket_)
+        require(setUserTimeout(socket_.get(), timeout));
 }
 
 } // namespace torsion::uv

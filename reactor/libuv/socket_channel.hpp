@@ -18,12 +18,11 @@ class SocketChannel final : public torsion::detail::Pooled<SocketChannel>,
                             public TcpTransport,
                             private Ready {
 public:
-    /// Takes over a connected, non-blocking socket. Reading is off.
+    /// Takes over a connected, non-blocking socket whose options are set. Reading is off.
     /// @throws std::system_error when it cannot be watched; the socket is closed then.
     /// @param host where the port listens that accepted it: our address unless that is a wildcard; none when we
     /// connected.
-    static core::ChannelPtr make(LoopContext& context, Descriptor&& socket, const StreamOptions& options,
-                                 const Address& host = Address::none());
+    static core::ChannelPtr make(LoopContext& context, Descriptor&& socket, const Address& host = Address::none());
 
     // Channel
     void attach(core::ChannelEvents& events) override { events_ = &events; }

@@ -37,7 +37,7 @@ bool isConnectedToItself(int fd, const Address& peer) {
 
 TcpConnect::TcpConnect(LoopContext& context, const Address& address, const core::ConnectSpec& spec,
                        core::ConnectEvents& events)
-    : context_(context), events_(events), address_(address), stream_(spec.stream) {
+    : context_(context), events_(events), address_(address) {
     try {
         begin(spec);
     } catch (const std::system_error& error) { // libuv cannot watch it
@@ -59,8 +59,10 @@ void TcpConnect::begin(const core::ConnectSpec& spec) {
             return failLater(Failure::current());
         }
     }
+    if (const OptionError refused = applyStreamOptions(fd, spec.stream))
+        return failLater(Failure::of<ConnectError>(refused.describe()));
     if (!spec.local.isNone()) {
-        // The port is then chosen when the destination is known, which wastes none of the 28,000 (Linux 4.2).
+        // Merely for more ports: the port is then chosen when the destination is known, which wastes none of the 28,000 (Linux 4.2).
         if (spec.local.port() == 0)
             setOption(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
         if (const int error = bindTo(fd, spec.local); error != 0) {
@@ -94,7 +96,7 @@ void TcpConnect::onReady(int, int) {
         return fail(getConnectError(error));
     core::ChannelPtr channel;
     try {
-        channel = SocketChannel::make(context_, std::move(socket_), stream_);
+        channel = SocketChannel::make(context_, std::move(socket_));
     } catch (const std::system_error& thrown) {
         return fail(getConnectError(thrown.code().value()));
     }

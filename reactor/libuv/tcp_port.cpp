@@ -19,8 +19,8 @@ namespace torsion::uv {
 
 namespace {
 
-[[noreturn]] void cannotListen(const Address& address, int error) {
-    throw CannotListenError(address.host(), address.port(), error);
+[[noreturn]] void cannotListen(const Address& address, int error, std::string_view option = {}) {
+    throw CannotListenError(address.host(), address.port(), error, option);
 }
 
 Descriptor openListener(const core::ListenSpec& spec) {
@@ -31,12 +31,16 @@ Descriptor openListener(const core::ListenSpec& spec) {
     const int fd = socket.get();
     setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     int error = spec.reusePort ? setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1) : 0;
-    if (error == 0 && address.isIPv6())
+    if (error != 0)
+        cannotListen(address, error, "SO_REUSEPORT");
+    if (address.isIPv6())
         error = setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, spec.dualStack ? 0 : 1);
     if (error != 0)
-        cannotListen(address, error);
+        cannotListen(address, error, "IPV6_V6ONLY");
     if (spec.configureSocket)
         (*spec.configureSocket)(fd);
+    if (const OptionError refused = applyStreamOptions(fd, spec.stream)) // for the connections
+        cannotListen(address, refused.error, refused.name);
     if (error = bindTo(fd, address); error != 0)
         cannotListen(address, error);
     if (::listen(fd, spec.backlog) != 0)
@@ -47,7 +51,7 @@ Descriptor openListener(const core::ListenSpec& spec) {
 } // namespace
 
 TcpPort::TcpPort(LoopContext& context, const core::ListenSpec& spec, core::AcceptEvents& events)
-    : context_(context), events_(events), stream_(spec.stream), budget_(spec.acceptBudget), socket_(openListener(spec)),
+    : context_(context), events_(events), budget_(spec.acceptBudget), socket_(openListener(spec)),
       host_(localAddress(socket_.get())) {
     try {
         watch_.emplace(context_, socket_.get(), static_cast<Ready&>(*this));
@@ -109,7 +113,7 @@ bool TcpPort::acceptOne() {
     complained_ = false;
     core::ChannelPtr channel;
     try {
-        channel = SocketChannel::make(context_, std::move(socket), stream_, host_);
+        channel = SocketChannel::make(context_, std::move(socket), host_);
     } catch (const std::exception& error) {
         log::logger()->error("cannot take a connection on {}: {}", host_.toString(), error.what());
         events_.onTurnedAway();

@@ -38,7 +38,6 @@ private:
 
     LoopContext& context_;
     core::AcceptEvents& events_;
-    StreamOptions stream_;
     int budget_;
     int batch_ = 1; // accepts tried for one event: as many as came last time, more while all were used
     Descriptor socket_;

@@ -2,6 +2,7 @@
 
 #include "conformance/driver.hpp"
 #include "conformance/pair.hpp"
+#include "conformance/scene.hpp"
 
 #include <reactor/errors.hpp>
 
@@ -176,6 +177,24 @@ REAL_CASE("A15: what setTcpKeepAlive sets, getTcpKeepAlive reports") {
     CHECK(tcp.getTcpKeepAlive());
     tcp.setTcpKeepAlive(std::nullopt);
     CHECK_FALSE(tcp.getTcpKeepAlive());
+}
+
+CONFORMANCE_CASE("keep-alive times and user time-outs that no kernel takes are refused at the call") {
+    Scene scene(driver);
+    for (const KeepAlive& bad : {KeepAlive{.idle = 0s}, KeepAlive{.idle = 32768s}, KeepAlive{.interval = 0s},
+                                 KeepAlive{.interval = 32768s}, KeepAlive{.count = 0}, KeepAlive{.count = 128}}) {
+        CHECK_THROWS_AS(scene.listen(0, {.stream = {.keepAlive = bad}}), std::invalid_argument);
+        CHECK_THROWS_AS(scene.connect(1, {.stream = {.keepAlive = bad}}), std::invalid_argument);
+    }
+    CHECK_THROWS_AS(scene.listen(0, {.stream = {.userTimeout = -1ms}}), std::invalid_argument);
+    CHECK_THROWS_AS(scene.connect(1, {.stream = {.userTimeout = 2'147'483'648ms}}), std::invalid_argument);
+    Pair pair(driver);
+    TcpTransport& tcp = *pair.clientTransport().as<TcpTransport>();
+    CHECK_THROWS_AS(tcp.setTcpKeepAlive(KeepAlive{.count = 0}), std::invalid_argument);
+    CHECK_FALSE(tcp.getTcpKeepAlive());
+    CHECK_THROWS_AS(tcp.setTcpUserTimeout(-1ms), std::invalid_argument);
+    tcp.setTcpKeepAlive(KeepAlive{.idle = 32767s, .interval = 32767s, .count = 127});
+    tcp.setTcpUserTimeout(2'147'483'647ms);
 }
 
 CONFORMANCE_CASE("A16 (S-39): pausing in connectionMade keeps every byte back until resumeProducing") {

@@ -1,5 +1,6 @@
 #include <reactor/testing/detail/memory_channel.hpp>
 
+#include <reactor/core/stream_options.hpp>
 #include <reactor/testing/detail/port_table.hpp>
 
 #include <algorithm>
@@ -172,6 +173,16 @@ void MemoryChannel::end(core::CloseMode mode) {
     }
     if (ports_)
         ports_->release(local_);
+}
+
+void MemoryChannel::setTcpKeepAlive(std::optional<KeepAlive> times) {
+    if (times)
+        core::checkKeepAlive(*times);
+    keepAlive_ = times.has_value();
+}
+
+void MemoryChannel::setTcpUserTimeout(std::chrono::milliseconds timeout) {
+    core::checkUserTimeout(timeout);
 }
 
 void* MemoryChannel::query(const void* kind) noexcept {

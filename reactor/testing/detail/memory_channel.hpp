@@ -71,9 +71,9 @@ public:
     // TcpTransport: what is set is remembered, and changes nothing
     void setTcpNoDelay(bool enabled) override { noDelay_ = enabled; }
     bool getTcpNoDelay() const override { return noDelay_; }
-    void setTcpKeepAlive(std::optional<KeepAlive> times) override { keepAlive_ = times.has_value(); }
+    void setTcpKeepAlive(std::optional<KeepAlive> times) override;
     bool getTcpKeepAlive() const override { return keepAlive_; }
-    void setTcpUserTimeout(std::chrono::milliseconds) override {}
+    void setTcpUserTimeout(std::chrono::milliseconds timeout) override;
     int socketDescriptor() const noexcept override { return -1; }
 
 private:
