@@ -21,7 +21,7 @@ namespace torsion::core {
 /// The outcome of one attempt to send. No error and fewer bytes than offered: the receiver takes no more for now.
 struct SendResult {
     std::size_t sent = 0;
-    int error = 0; ///< errno; 0: none
+    int error = 0; ///< errno; 0: none. ENOBUFS, ENOMEM: nothing was taken, and it is tried again after a while
 };
 
 /// The outcome of one attempt to receive.

@@ -143,6 +143,7 @@ void StreamCore::finish(Failure reason, CloseMode mode) {
     closeMode_ = mode;
     if (rare_) {
         rare_->closeTimer = {};
+        rare_->retry = {};
         rare_->input.clear();
     }
     discardOutput();

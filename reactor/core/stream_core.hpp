@@ -7,6 +7,7 @@
 #include <reactor/failure.hpp>
 #include <reactor/transport.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -104,6 +105,10 @@ private:
         bool nested_;       // inside another callback of the same stream
     };
 
+    /// When a send is tried again that the kernel had no memory for; doubled each time, up to the second.
+    static constexpr Duration kRetryDelay = std::chrono::milliseconds(10);
+    static constexpr Duration kMaxRetryDelay = std::chrono::seconds(1);
+
     /// What few connections need, made when they do.
     struct Rare {
         std::shared_ptr<Protocol> next; // the protocol to switch to, when the running callback has returned
@@ -114,7 +119,9 @@ private:
         ScopedCall closeTimer;          // ends a drain or a linger that takes too long
         TimePoint progress{};           // last time a closing stream got anywhere
         TimePoint finSent{};
-        Failure outputError; // why our direction is Broken
+        Failure outputError;         // why our direction is Broken
+        ScopedCall retry;            // sends again: the kernel had no memory
+        Duration retryDelay = kRetryDelay;
 
         void hold(std::string_view bytes);
         void takeBack(std::string&& held);
@@ -157,6 +164,7 @@ private:
     void sendCork();
     void sendQueue();
     bool sentPart(SendResult result, std::size_t offered);
+    void retryLater();
     void outputBroke(int error);
     void checkHighWater();
     void onWritable() override;

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <stdexcept>
 #include <utility>
 
@@ -22,6 +23,11 @@ namespace {
 
 // From this size on bytes are offered to the kernel where they lie, and only what it leaves is copied.
 constexpr std::size_t kLargeWrite = 2048;
+
+// The kernel's, not the connection's: it is writable all the time.
+bool isShortage(int error) {
+    return error == ENOBUFS || error == ENOMEM;
+}
 
 } // namespace
 
@@ -199,19 +205,33 @@ void StreamCore::sendCork() {
 
 // After a send that did not take everything. False: it failed, our direction is broken, and all output is discarded.
 bool StreamCore::sentPart(SendResult result, std::size_t offered) {
-    if (result.error != 0) {
+    const bool shortage = isShortage(result.error);
+    if (result.error != 0 && !shortage) {
         outputBroke(result.error);
         return false;
     }
-    if (result.sent != 0)
+    if (result.sent != 0) {
         noteProgress();
+        if (rare_)
+            rare_->retryDelay = kRetryDelay;
+    }
     if (result.sent < offered && !armed_) {
         armed_ = true;
-        channel_->armWritable();
+        if (shortage) {
+            retryLater();
+        } else {
+            channel_->armWritable();
+        }
         if (phase_ == Phase::Draining) // a producer that is waited for wrote: its bytes may stall too
             armCloseTimer(close_.stalled);
     }
     return true;
+}
+
+void StreamCore::retryLater() {
+    Rare& state = rare();
+    state.retry = turn_.callLater(state.retryDelay, [this] { onWritable(); });
+    state.retryDelay = std::min(state.retryDelay * 2, kMaxRetryDelay);
 }
 
 void StreamCore::sendQueue() {

@@ -23,7 +23,7 @@ namespace torsion::uv {
 namespace {
 
 bool wouldBlock(int error) {
-    return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS;
+    return error == EAGAIN || error == EWOULDBLOCK;
 }
 
 ssize_t sendOne(int fd, std::string_view buffer) {

@@ -11,7 +11,7 @@ enum class Operation {
     Listen, ///< binding and listening: CannotListenError
     Accept, ///< taking one connection. EMFILE, ENFILE: it is turned away; EAGAIN, ENOBUFS, ENOMEM: later; else: dropped
     Connect, ///< one attempt to connect
-    Send,    ///< EAGAIN, ENOBUFS: nothing is taken for now; else: writing ends
+    Send,    ///< EAGAIN: nothing is taken for now; ENOBUFS, ENOMEM: nothing, for a while; else: writing ends
     Receive, ///< EAGAIN: nothing is there for now; else: the connection breaks
     Any,     ///< every one of them
 };

@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kCompactAt = 64 * 1024;
 
 bool wouldBlock(int error) {
-    return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS;
+    return error == EAGAIN || error == EWOULDBLOCK;
 }
 
 } // namespace
