@@ -15,6 +15,8 @@ void Producer::leaveSlots() noexcept {
 }
 
 void ProducerSlot::link(Producer& producer, PushProducer* push) noexcept {
+    if (producer.hasEndedProducing())
+        return;
     producer_ = &producer;
     push_ = push;
     next_ = producer.slots_;

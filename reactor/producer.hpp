@@ -24,6 +24,9 @@ public:
     /// registration, before `connectionLost` (S-18), or from inside `registerProducer` on a dead transport (S-12).
     virtual void stopProducing() = 0;
 
+    /// Whether it will make nothing more, ever. Registering such a producer does nothing: it has unregistered itself.
+    virtual bool hasEndedProducing() const noexcept { return false; }
+
 protected:
     /// Takes this producer out of every consumer: it will make nothing more, and their closes wait no longer.
     void endProducing() noexcept {
@@ -57,7 +60,7 @@ public:
     ProducerSlot(const ProducerSlot&) = delete;
     ProducerSlot& operator=(const ProducerSlot&) = delete;
 
-    /// Links `producer`; the slot must be empty.
+    /// Links `producer`, unless it has ended producing; the slot must be empty.
     void hold(PushProducer& producer) noexcept;
     void hold(PullProducer& producer) noexcept;
 

@@ -22,6 +22,7 @@ public:
     void unregisterProducer() override {}
     void pauseProducing() override {}
     void resumeProducing() override {}
+    bool hasEndedProducing() const noexcept override { return true; }
     std::size_t bufferedBytes() const noexcept override { return 0; }
     void setWriteBufferLimits(const WriteBufferLimits&) override {}
     bool isConnected() const noexcept override { return false; }

@@ -37,7 +37,8 @@ struct WriteBufferLimits {
 ///
 /// A transport is itself a push producer (S-24): pausing it stops reading, resuming it goes on, stopping it is
 /// `loseConnection()`. So `a.registerProducer(b)` makes connection `b` read only as quickly as `a` can write. When `b`
-/// will deliver nothing more (its peer has ended, or it closes) it has unregistered itself, and `a` can close.
+/// will deliver nothing more (its peer has ended, or it closes) it has unregistered itself, and `a` can close; one that
+/// has come to that already is not registered at all. (In Twisted `a` waits for ever, unless somebody unregisters `b`.)
 class Transport : public PushProducer {
 public:
     /// Sends `data`, sooner or later, in order. What is written in one callback leaves in one system call when the

@@ -75,6 +75,7 @@ public:
     void unregisterProducer() override;
     void pauseProducing() override;
     void resumeProducing() override;
+    bool hasEndedProducing() const noexcept override { return inputEnded_ || phase_ != Phase::Open; }
     std::size_t bufferedBytes() const noexcept override;
     void setWriteBufferLimits(const WriteBufferLimits& limits) override;
     bool isConnected() const noexcept override { return phase_ != Phase::Lost; }

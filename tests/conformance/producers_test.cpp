@@ -304,3 +304,31 @@ CONFORMANCE_CASE(
     inward.unregisterProducer();
     outward.unregisterProducer();
 }
+
+// Twisted's consumer would wait for ever: nobody unregisters a transport that has nothing to say any more.
+CONFORMANCE_CASE("S-26: a transport whose input has ended already is not registered, and no close waits for it") {
+    Pair front(driver);
+    Pair back(driver);
+    front.server->halfCloseable = true;
+    front.clientTransport().loseWriteConnection();
+    driver.runUntil([&] { return front.server->readLost; });
+    back.clientTransport().registerProducer(front.serverTransport());
+    back.clientTransport().write("the last");
+    back.clientTransport().loseConnection();
+    back.runUntilLost();
+    CHECK(back.server->received == "the last");
+    CHECK(front.serverTransport().isConnected());
+}
+
+CONFORMANCE_CASE("S-26: nor is one that closes, that is lost, or that never was connected") {
+    Pair front(driver);
+    Pair back(driver);
+    front.serverTransport().loseConnection();
+    back.clientTransport().registerProducer(front.serverTransport());
+    front.server->onLost = [&](const Failure&) { back.clientTransport().registerProducer(front.serverTransport()); };
+    front.runUntilLost();
+    back.clientTransport().registerProducer(Transport::null());
+    back.clientTransport().loseConnection();
+    back.runUntilLost();
+    CHECK(back.client->reason.check<ConnectionDone>());
+}
