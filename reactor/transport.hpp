@@ -31,9 +31,9 @@ struct WriteBufferLimits {
 ///
 /// The reactor owns it from the connection's beginning until `connectionLost` has returned; a protocol reaches it
 /// through `Protocol::transport`, which points to `Transport::null()` before and after. Everything is called on the
-/// reactor's thread, and every function may be called from inside every callback. No function calls back into the
-/// protocol before it returns; of user code only a producer's `pauseProducing` runs inside `write`, and its
-/// `stopProducing` inside `registerProducer` on a dead transport.
+/// reactor's thread (debug builds assert it), and every function may be called from inside every callback. No function
+/// calls back into the protocol before it returns; of user code only a producer's `pauseProducing` runs inside `write`,
+/// and its `stopProducing` inside `registerProducer` on a dead transport.
 ///
 /// A transport is itself a push producer (S-24): pausing it stops reading, resuming it goes on, stopping it is
 /// `loseConnection()`. So `a.registerProducer(b)` makes connection `b` read only as quickly as `a` can write. When `b`

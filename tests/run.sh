@@ -15,6 +15,7 @@
 #   tools      a program of the build (cmake)
 #   network    IPv6, privileges, descriptors
 #   sanitizer  a build without one
+#   debug      a build with assertions
 #
 # TORSION_REQUIRE=peers,tools makes a skip of one of the kinds it names a failure.
 set -euo pipefail

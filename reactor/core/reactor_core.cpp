@@ -39,7 +39,7 @@ void ReactorCore::run() {
     if (started_ || depth_ != 0 || isInsideCallback())
         throw ReactorAlreadyRunning();
     checkRunnable();
-    thread_ = std::this_thread::get_id();
+    turn_.setThread(std::this_thread::get_id());
     struct Epilogue {
         ReactorCore& reactor;
         ~Epilogue() { reactor.endRun(); }
@@ -181,6 +181,7 @@ void ReactorCore::endEverything() noexcept {
         std::fputs("torsion: a reactor was destroyed inside one of its own callbacks\n", stderr);
         std::terminate();
     }
+    turn_.setThread(std::this_thread::get_id());
     startup_.abandon();
     shutdown_.abandon();
     inbox_->close();
@@ -302,10 +303,8 @@ std::shared_ptr<void> ReactorCore::kept(std::uint64_t id) const {
 
 void ReactorCore::checkThread() const noexcept {
 #ifndef NDEBUG
-    if (thread_ == std::this_thread::get_id())
-        return;
-    std::fputs("torsion: a reactor was used outside its thread (callFromThread and remote() are the way in)\n", stderr);
-    std::terminate();
+    if (!turn_.isOnThread())
+        TurnCore::onWrongThread();
 #endif
 }
 

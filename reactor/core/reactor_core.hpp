@@ -13,7 +13,6 @@
 #include <memory>
 #include <optional>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 namespace torsion::core {
@@ -128,7 +127,6 @@ private:
     StopOptions stopOptions_{};
     std::exception_ptr startFailure_; // why run() cannot go on
     std::uint64_t lastTrigger_ = 0;
-    std::thread::id thread_ = std::this_thread::get_id();
     Stop stop_ = Stop::No;
     int depth_ = 0;        // run() or iterate() on the stack
     bool started_ = false; // run() was called, and has not returned

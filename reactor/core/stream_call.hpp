@@ -6,6 +6,14 @@
 
 namespace torsion::core {
 
+// Debug builds: whoever uses a connection is on its reactor's thread.
+inline void StreamCore::checkThread() const noexcept {
+#ifndef NDEBUG
+    if (!turn_.isOnThread())
+        TurnCore::onWrongThread();
+#endif
+}
+
 // A callback inside another stream's callback (a nested loop of an embedding host): what that one wrote leaves first.
 inline StreamCore::CallScope::CallScope(StreamCore& stream) noexcept
     : stream_(stream), outer_(stream.turn_.cork.owner), nested_(stream.inCall_) {

@@ -13,6 +13,7 @@
 namespace torsion::core {
 
 void StreamCore::loseConnection() {
+    checkThread();
     if (phase_ != Phase::Open)
         return;
     if (output_ == Output::Broken)
@@ -26,6 +27,7 @@ void StreamCore::loseConnection() {
 }
 
 void StreamCore::loseWriteConnection() {
+    checkThread();
     if (phase_ != Phase::Open || output_ != Output::Open)
         return;
     output_ = Output::Ending;
@@ -39,6 +41,7 @@ void StreamCore::abortConnection() {
 }
 
 void StreamCore::abortConnection(const Failure& reason) {
+    checkThread();
     finish(reason, CloseMode::Reset);
 }
 

@@ -111,6 +111,7 @@ void StreamCore::callFailed() noexcept {
 
 // What a switch inside `f` asks for waits for the flush phase: whoever called us may be the old protocol.
 void StreamCore::runGuarded(CallableRef<void()> f) {
+    checkThread();
     if (phase_ == Phase::Lost)
         return f(); // nobody to drop: as if it were called by hand
     ++turn_.stats.callbacks;
@@ -139,6 +140,7 @@ void StreamCore::afterCall() {
 }
 
 void StreamCore::switchProtocol(std::shared_ptr<Protocol> next, std::string_view unparsed) {
+    checkThread();
     if (!next)
         throw std::invalid_argument("switchProtocol: the next protocol is null");
     if (phase_ == Phase::Lost)
@@ -212,11 +214,13 @@ void StreamCore::Rare::takeBack(std::string&& held) {
 }
 
 void StreamCore::pauseProducing() {
+    checkThread();
     paused_ = true;
     updateReading();
 }
 
 void StreamCore::resumeProducing() {
+    checkThread();
     paused_ = false;
     if (phase_ != Phase::Open)
         return;

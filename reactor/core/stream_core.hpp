@@ -130,6 +130,8 @@ private:
 
     ~StreamCore() override;
 
+    void checkThread() const noexcept;
+
     // stream_core.cpp: life and input
     void onReadable() override;
     void onBroken(int error) override;

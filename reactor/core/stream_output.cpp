@@ -32,6 +32,7 @@ bool isShortage(int error) {
 } // namespace
 
 void StreamCore::writeBytes(std::string_view data, std::string* movable) {
+    checkThread();
     Cork& cork = turn_.cork;
     if (plain_ && cork.owner == this) [[likely]] {
         if (data.size() < kLargeWrite && cork.append(data)) [[likely]]
@@ -71,6 +72,7 @@ bool StreamCore::writePlain(std::string_view data, std::string* movable) {
 
 // One gathering send when there is much, as many pieces as it takes.
 void StreamCore::writeSequence(std::span<const std::string_view> pieces) {
+    checkThread();
     std::size_t total = 0;
     for (const std::string_view piece : pieces)
         total += piece.size();
@@ -285,6 +287,7 @@ std::size_t StreamCore::bufferedBytes() const noexcept {
 }
 
 void StreamCore::flush() {
+    checkThread();
     if (phase_ == Phase::Lost)
         return;
     if (turn_.cork.owner == this && turn_.cork.size() != 0)
@@ -360,6 +363,7 @@ void StreamCore::registerProducer(PullProducer& newProducer) {
 
 // False: nothing can be written any more, and the producer was stopped (S-12).
 bool StreamCore::adoptsProducer(Producer& newProducer) {
+    checkThread();
     if (producer())
         throw ProducerAlreadyRegistered(fmt::format("{} has a producer already", describe()));
     if (phase_ == Phase::Open && output_ == Output::Open)
@@ -378,6 +382,7 @@ void StreamCore::adopted() {
 }
 
 void StreamCore::unregisterProducer() {
+    checkThread();
     if (!producer())
         return;
     release();
@@ -394,6 +399,7 @@ void StreamCore::producerDestroyed() {
 }
 
 void StreamCore::setWriteBufferLimits(const WriteBufferLimits& limits) {
+    checkThread();
     if (limits.low > limits.high || limits.high > limits.hard) {
         throw std::invalid_argument(fmt::format("write buffer limits must be low <= high <= hard, not {}, {}, {}",
                                                 limits.low, limits.high, limits.hard));

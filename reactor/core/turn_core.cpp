@@ -4,6 +4,8 @@
 #include <reactor/failure.hpp>
 #include <reactor/log.hpp>
 
+#include <cstdio>
+#include <exception>
 #include <utility>
 
 namespace torsion::core {
@@ -13,6 +15,11 @@ void TurnCore::logEscaped(std::string_view what) noexcept {
         log::logger()->error("Exception in {}: {}", what, Failure::current().toString());
     } catch (...) { // a log that throws must not end the loop
     }
+}
+
+void TurnCore::onWrongThread() noexcept {
+    std::fputs("torsion: a reactor was used outside its thread (callFromThread and remote() are the way in)\n", stderr);
+    std::terminate();
 }
 
 void TurnCore::beforePoll() {

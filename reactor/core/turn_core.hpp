@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <thread>
 
 namespace torsion::core {
 
@@ -220,6 +221,12 @@ public:
     void beginLinger(Lingering& stream);
     void endLinger(Lingering& stream) noexcept;
 
+    /// The thread that everything of this reactor belongs to: the one that made, runs or destroys it.
+    void setThread(std::thread::id thread) noexcept { thread_ = thread; }
+    bool isOnThread() const noexcept { return thread_ == std::this_thread::get_id(); }
+    /// Says so on stderr, and terminates.
+    [[noreturn]] static void onWrongThread() noexcept;
+
     void watchPhases(bool watch) noexcept {
         phasesWatched_ = watch;
         watched_ = phasesWatched_ || slowTurn_ != Duration::zero();
@@ -263,6 +270,7 @@ private:
     TimePoint turnBegan_{};
     Duration beforePollTook_{};
     Duration slowTurn_{};
+    std::thread::id thread_ = std::this_thread::get_id();
     bool nowKnown_ = false;
     bool inPhase_ = false;
     bool inTurn_ = false;
