@@ -60,7 +60,8 @@ struct ConnectOptions {
 /// Options of `Reactor::stop`.
 struct StopOptions {
     /// How long closing connections may go on sending and lingering before they are cut; listening has ended, and open
-    /// connections are asked to close (`loseConnection`). Zero: connections are flushed once, and closed.
+    /// connections are asked to close (`loseConnection`). What begins meanwhile (a client that connects again) is not
+    /// waited for, and cut when the others have ended. Zero: connections are flushed once, and closed.
     std::chrono::milliseconds drain{0};
 };
 

@@ -147,6 +147,7 @@ void ReactorCore::disconnect() {
             stop_ = Stop::Disconnecting;
             stopOptions_.drain = {};
         });
+        drained_ = turn_.liveAdded();
         for (Live* object = live.first(); object;) {
             Live* next = live.next(*object);
             object->onDrain();
@@ -154,7 +155,8 @@ void ReactorCore::disconnect() {
         }
         turn_.requestTurn();
     }
-    if (stop_ == Stop::Draining && !live.empty())
+    // What began after the drain did is not waited for: clients that connect again would prolong it.
+    if (stop_ == Stop::Draining && live.first() && live.first()->sequence <= drained_)
         return;
     drainEnd_ = {};
     stop_ = Stop::Triggers;

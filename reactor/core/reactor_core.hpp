@@ -127,6 +127,7 @@ private:
     StopOptions stopOptions_{};
     std::exception_ptr startFailure_; // why run() cannot go on
     std::uint64_t lastTrigger_ = 0;
+    std::uint64_t drained_ = 0; // the last of the live objects that a drain waits for
     Stop stop_ = Stop::No;
     int depth_ = 0;        // run() or iterate() on the stack
     bool started_ = false; // run() was called, and has not returned

@@ -78,6 +78,8 @@ public:
     /// The reactor drains: no new work; finish what is begun.
     virtual void onDrain() = 0;
 
+    std::uint64_t sequence = 0; ///< grows along the list
+
 protected:
     ~Live() = default;
 };
@@ -214,7 +216,12 @@ public:
         return timers.schedule(freshNow() + delay, Function<void()>(std::forward<F>(f)), TimerQueue::Kind::Internal);
     }
 
-    void addLive(Live& object) noexcept { live_.pushBack(object); }
+    void addLive(Live& object) noexcept {
+        object.sequence = ++liveAdded_;
+        live_.pushBack(object);
+    }
+    /// The `sequence` of the youngest so far.
+    std::uint64_t liveAdded() const noexcept { return liveAdded_; }
     IntrusiveList<Live, LiveTag>& live() noexcept { return live_; }
 
     /// A stream began to linger: beyond `kMaxLingering` the oldest is cut.
@@ -266,6 +273,7 @@ private:
     IntrusiveList<Live, LiveTag> live_;
     IntrusiveList<Lingering, LingerTag> lingering_;
     std::uint64_t lastId_ = 0;
+    std::uint64_t liveAdded_ = 0;
     TimePoint now_{};
     TimePoint turnBegan_{};
     Duration beforePollTook_{};

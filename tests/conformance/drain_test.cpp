@@ -14,6 +14,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 using namespace torsion;
 using namespace torsion::test;
@@ -139,6 +140,52 @@ CONFORMANCE_CASE("drain: attempts that are under way are cancelled") {
     runReactor(driver);
     REQUIRE(scene.client->failures.size() == 1);
     CHECK(scene.client->failures[0].check<CancelledError>());
+}
+
+CONFORMANCE_CASE("drain: an attempt that begins during it is not waited for, and is cancelled when the others ended") {
+    StuckPair stuck(driver);
+    Scene late(driver);
+    scriptNames(driver).setSilent("silent.example");
+    bool wasStillTrying = false;
+    driver.reactor().callWhenRunning([&] {
+        driver.reactor().stop({.drain = 1h});
+        driver.reactor().callLater(1ms, [&] {
+            driver.reactor().connectTCP("silent.example", 1, late.client, {.timeout = std::nullopt});
+        });
+        driver.reactor().callLater(5ms, [&] {
+            wasStillTrying = late.client->failures.empty();
+            stuck.scene.server->first().transport->unregisterProducer();
+        });
+    });
+    runReactor(driver);
+    CHECK(wasStillTrying);
+    REQUIRE(late.client->failures.size() == 1);
+    CHECK(late.client->failures[0].check<CancelledError>());
+    CHECK(stuck.scene.server->first().reason.check<ConnectionDone>());
+}
+
+CONFORMANCE_CASE("drain: a connection that a client makes again during it is not waited for, and is cut at the end") {
+    Scene elsewhere(driver); // a server of another program would not stop to listen
+    Scene scene(driver);
+    StuckPair stuck(driver);
+    const auto port = scene.listen();
+    scene.connectPair(*port);
+    std::shared_ptr<ListeningPort> next;
+    bool again = true;
+    scene.client->onLost = [&](Connector&) {
+        if (!std::exchange(again, false))
+            return;
+        next = elsewhere.listen();
+        elsewhere.connect(*next);
+        driver.reactor().callLater(20ms, [&] { stuck.scene.server->first().transport->unregisterProducer(); });
+    };
+    stopOnceRunning(driver, {.drain = 1h});
+    runReactor(driver);
+    CHECK(stuck.scene.server->first().reason.check<ConnectionDone>());
+    REQUIRE(elsewhere.client->protocols.size() == 1);
+    CHECK(elsewhere.client->first().lostCount == 1);
+    CHECK(elsewhere.client->first().reason.check<ConnectionLost>());
+    CHECK_FALSE(next->isListening());
 }
 
 CONFORMANCE_CASE("drain: with nothing open there is nothing to wait for") {
