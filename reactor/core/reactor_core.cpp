@@ -8,6 +8,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <stdexcept>
@@ -176,6 +177,22 @@ void ReactorCore::shutDownLive() noexcept {
         turn_.runClosings();
         turn_.runFlushes();
     }
+    if (!live.empty())
+        turn_.guard("the end of a reactor", [this] { logLeftOpen(); });
+}
+
+void ReactorCore::logLeftOpen() const {
+    constexpr std::size_t kNamed = 10;
+    const std::vector<Endpoint> left = endpoints();
+    std::string names;
+    for (std::size_t i = 0; i < std::min(left.size(), kNamed); ++i) {
+        names += fmt::format("{}{} ({})", i == 0 ? "" : ", ", left[i].name, left[i].state);
+    }
+    if (left.size() > kNamed)
+        names += fmt::format(" and {} more", left.size() - kNamed);
+    log::logger()->error("after {} rounds of closing there is still open, because something opens whenever something "
+                         "closes: {}",
+                         kShutdownRounds, names);
 }
 
 void ReactorCore::endEverything() noexcept {
@@ -198,6 +215,13 @@ void ReactorCore::endEverything() noexcept {
             if (call.active())
                 call.cancel();
         }
+    }
+    if (const std::size_t left = turn_.timers.size(); left != 0) {
+        turn_.guard("the end of a reactor", [left] {
+            log::logger()->error("after {} rounds of cancelling there are still {} delayed calls, because something "
+                                 "schedules whenever something is destroyed",
+                                 kShutdownRounds, left);
+        });
     }
 }
 

@@ -114,6 +114,7 @@ private:
     void endRun() noexcept;
     void disconnect();
     void shutDownLive() noexcept;
+    void logLeftOpen() const;
     void leave() noexcept;
 
     std::shared_ptr<RemoteInbox> inbox_;

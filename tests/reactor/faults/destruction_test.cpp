@@ -16,6 +16,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -316,4 +317,50 @@ TEST_CASE("a call that is destroyed with its reactor may use the reactor") {
     }
     CHECK(timed);
     CHECK(posted);
+}
+
+TEST_CASE("a reactor that is never done closing says what is left, and ends all the same") {
+    LogCapture log;
+    std::optional<UvReactor> reactor(std::in_place);
+    int attempts = 0;
+    const auto factory = HookedFactory::make({.failed = [&](HookedFactory&, Connector& connector) {
+        if (++attempts < 10'000)
+            connector.connect();
+    }});
+    reactor->setResolver(std::make_unique<SilentResolver>(std::make_shared<int>(0)));
+    reactor->callWhenRunning([&] { reactor->stop(); });
+    reactor->connectTCP("silent.example", 7, factory, {.timeout = std::nullopt});
+    reactor->run();
+    CHECK(log.count("rounds of closing") == 1);
+    CHECK(log.count("silent.example:7 (connecting)") == 1);
+    reactor.reset();
+    CHECK(attempts < 10'000);
+    CHECK(factory->stopped == 1);
+}
+
+namespace {
+
+/// Schedules itself again as it is destroyed.
+struct Undying {
+    UvReactor* reactor;
+    int* lives;
+    Undying(UvReactor& itsReactor, int& itsLives) : reactor(&itsReactor), lives(&itsLives) {}
+    Undying(Undying&& other) noexcept : reactor(std::exchange(other.reactor, nullptr)), lives(other.lives) {}
+    ~Undying() {
+        if (reactor && (*lives)-- > 0)
+            reactor->callLater(1h, Undying(*reactor, *lives));
+    }
+    void operator()() const {}
+};
+
+} // namespace
+
+TEST_CASE("a reactor says how many delayed calls it could not get rid of") {
+    LogCapture log;
+    int lives = 100; // as many as there are rounds
+    {
+        UvReactor reactor;
+        reactor.callLater(1h, Undying(reactor, lives));
+    }
+    CHECK(log.count("still 1 delayed calls") == 1);
 }
