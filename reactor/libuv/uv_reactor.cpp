@@ -8,14 +8,18 @@
 #include <reactor/libuv/tcp_connect.hpp>
 #include <reactor/libuv/tcp_port.hpp>
 #include <reactor/libuv/thread_resolver.hpp>
+#include <reactor/log.hpp>
 
 #include <uv.h>
 
 #include <algorithm>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
+#include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace torsion {
 
@@ -34,10 +38,55 @@ std::uint64_t seedFromSystem() {
     return random.next();
 }
 
+// What keeps a loop from being closed.
+struct OpenHandles {
+    std::string names; // of those that nobody closes
+    int closing = 0;   // those whose close callback is still to come
+};
+
+OpenHandles openHandles(uv_loop_t* loop) {
+    OpenHandles result;
+    uv_walk(
+        loop,
+        [](uv_handle_t* handle, void* argument) {
+            OpenHandles& found = *static_cast<OpenHandles*>(argument);
+            if (uv_is_closing(handle)) {
+                ++found.closing;
+            } else {
+                found.names += found.names.empty() ? "" : ", ";
+                found.names += uv_handle_type_name(uv_handle_get_type(handle));
+            }
+        },
+        &result);
+    return result;
+}
+
+// Freeing the loop under somebody's handle would be worse than keeping it. A leak checker can reach it from here.
+void keepForEver(uv_loop_t* loop, const std::string& handles) noexcept {
+    try {
+        static std::mutex mutex;
+        static auto& kept = *new std::vector<uv_loop_t*>;
+        const std::lock_guard lock(mutex);
+        kept.push_back(loop);
+        log::logger()->error("a reactor's loop is never freed, because what others opened on it is still open: {}",
+                             handles.empty() ? "requests" : handles);
+    } catch (...) { // there is no memory, or the log throws: the loop is kept all the same
+    }
+}
+
 struct CloseLoop {
     void operator()(uv_loop_t* loop) const {
-        for (int i = 0; i < kCloseIterations && uv_loop_close(loop) == UV_EBUSY; ++i)
+        int result = uv_loop_close(loop);
+        OpenHandles open;
+        for (int i = 0; i < kCloseIterations && result == UV_EBUSY; ++i) {
+            open = openHandles(loop);
+            if (open.closing == 0)
+                break;
             uv_run(loop, UV_RUN_NOWAIT);
+            result = uv_loop_close(loop);
+        }
+        if (result != 0)
+            return keepForEver(loop, open.names);
         delete loop;
     }
 };

@@ -1,3 +1,5 @@
+#include "support/log_capture.hpp"
+
 #include <reactor/errors.hpp>
 #include <reactor/failure.hpp>
 #include <reactor/libuv/uv_reactor.hpp>
@@ -13,6 +15,7 @@
 
 using namespace torsion;
 using namespace std::chrono_literals;
+using torsion::test::LogCapture;
 
 namespace {
 
@@ -133,4 +136,40 @@ TEST_CASE("getHost in connectionLost: the connection's own address when it was a
         CHECK(host.host() == (early ? "127.0.0.1" : "0.0.0.0"));
         CHECK(host.port() == port->getHost().port());
     }
+}
+
+TEST_CASE("a handle that a user closes on a reactor's own loop is waited for at the reactor's end") {
+    LogCapture log;
+    uv_timer_t timer;
+    bool closed = false;
+    {
+        UvReactor reactor;
+        uv_timer_init(reactor.loop(), &timer);
+        timer.data = &closed;
+        uv_close(reinterpret_cast<uv_handle_t*>(&timer),
+                 [](uv_handle_t* handle) { *static_cast<bool*>(handle->data) = true; });
+    }
+    CHECK(closed);
+    CHECK(log.count(spdlog::level::err) == 0);
+}
+
+TEST_CASE("a reactor's own loop outlives it while a user's handle is open, which is logged with the handle's type") {
+    LogCapture log;
+    uv_timer_t timer;
+    uv_idle_t idle;
+    uv_loop_t* loop = nullptr;
+    {
+        UvReactor reactor;
+        loop = reactor.loop();
+        uv_timer_init(loop, &timer);
+        uv_timer_start(
+            &timer, [](uv_timer_t*) {}, 3'600'000, 0);
+        uv_idle_init(loop, &idle);
+    }
+    CHECK(log.count(spdlog::level::err) == 1);
+    CHECK((log.contains("timer, idle") || log.contains("idle, timer")));
+    uv_close(reinterpret_cast<uv_handle_t*>(&timer), nullptr);
+    uv_close(reinterpret_cast<uv_handle_t*>(&idle), nullptr);
+    uv_run(loop, UV_RUN_DEFAULT);
+    CHECK(uv_loop_close(loop) == 0);
 }
