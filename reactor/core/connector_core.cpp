@@ -1,6 +1,5 @@
 #include <reactor/core/connector_core.hpp>
 
-#include <reactor/core/reactor_core.hpp>
 #include <reactor/errors.hpp>
 #include <reactor/factory.hpp>
 #include <reactor/log.hpp>
@@ -23,7 +22,7 @@ const char* nameOf(Connector::State state) {
 
 ConnectorCore::ConnectorCore(ReactorCore& reactor, Destination destination, std::shared_ptr<ClientFactory> factory,
                              const ConnectOptions& options)
-    : reactor_(reactor), turn_(reactor.turn()), destination_(std::move(destination)), factory_(std::move(factory)),
+    : reactor_(reactor), turn_(reactor.turn()), reactorGone_(reactor.gone()), destination_(std::move(destination)), factory_(std::move(factory)),
       configureSocket_(options.configureSocket.toFunction()), bindPort_(options.bindPort),
       timeoutAfter_(options.timeout), attemptDelay_(options.attemptDelay), id_(turn_.nextId()) {
     if (timeoutAfter_ && timeoutAfter_->count() < 0)
@@ -51,15 +50,15 @@ Transport& ConnectorCore::transport() const noexcept {
 
 // The order is S-95's: the factory, the timer, startedConnecting; then the first attempt, unless it was given up there.
 void ConnectorCore::connect() {
-    reactor_.checkThread();
+    checkReactor();
     if (state_ != State::Disconnected) {
         throw std::logic_error(fmt::format("connect: the connector of {} is {}, not disconnected",
                                            destination_.toString(), nameOf(state_)));
     }
-    reactor_.checkNotEnded();
     state_ = State::Connecting;
     startFactory();
     began_ = turn_.freshNow();
+    pending_.emplace(reactor_);
     reactor_.keep(id_, shared_from_this());
     turn_.addLive(*this);
     if (timeoutAfter_)
@@ -67,6 +66,14 @@ void ConnectorCore::connect() {
     guard("startedConnecting", [this] { factory_->startedConnecting(shared_from_this()); });
     if (!reason_)
         beginLookup();
+}
+
+void ConnectorCore::checkReactor() const {
+    if (*reactorGone_) {
+        throw ReactorNotRunning(
+            fmt::format("connect: the reactor of the connector of {} is gone", destination_.toString()));
+    }
+    reactor_.checkThread();
 }
 
 void ConnectorCore::startFactory() {
@@ -130,7 +137,8 @@ DelayedCall ConnectorCore::callAfter(Duration delay, Function<void()> f) {
 }
 
 void ConnectorCore::stopConnecting() {
-    reactor_.checkThread();
+    if (!*reactorGone_)
+        reactor_.checkThread();
     if (state_ != State::Connecting) {
         throw NotConnectingError(fmt::format("stopConnecting: the connector of {} is {}, not connecting",
                                              destination_.toString(), nameOf(state_)));
@@ -139,7 +147,8 @@ void ConnectorCore::stopConnecting() {
 }
 
 void ConnectorCore::disconnect() {
-    reactor_.checkThread();
+    if (!*reactorGone_)
+        reactor_.checkThread();
     if (state_ == State::Connecting)
         return stopConnecting();
     if (stream_)
@@ -169,6 +178,7 @@ void ConnectorCore::endAttempt() noexcept {
     timeout_ = {};
     lookup_.reset();
     race_.reset();
+    pending_.reset();
 }
 
 // Still connecting while the protocol is built: the factory may give up there.

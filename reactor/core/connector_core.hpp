@@ -3,6 +3,7 @@
 #include <reactor/connector.hpp>
 #include <reactor/core/channel.hpp>
 #include <reactor/core/happy_eyeballs.hpp>
+#include <reactor/core/reactor_core.hpp>
 #include <reactor/core/stream_core.hpp>
 #include <reactor/core/turn_core.hpp>
 #include <reactor/failure.hpp>
@@ -15,8 +16,6 @@
 #include <vector>
 
 namespace torsion::core {
-
-class ReactorCore;
 
 /// A client's behaviour: looking the name up, connecting, and what its factory hears, in which order.
 ///
@@ -64,6 +63,7 @@ private:
     void onStreamLost(StreamCore& stream, const Failure& reason) override;
     void onClosePhase() override;
 
+    void checkReactor() const;
     void startFactory();
     void beginLookup();
     void race(std::vector<Address> addresses);
@@ -77,6 +77,7 @@ private:
 
     ReactorCore& reactor_;
     TurnCore& turn_;
+    std::shared_ptr<const bool> reactorGone_; // nothing of it may be used then
     Destination destination_;
     std::shared_ptr<ClientFactory> factory_;
     Function<void(int)> configureSocket_;
@@ -89,6 +90,7 @@ private:
     TimePoint began_{};
     State state_ = State::Disconnected;
     bool factoryStarted_ = false;
+    std::optional<ReactorCore::Pending> pending_;
     ScopedCall timeout_; // of look-up and attempts together
     std::unique_ptr<Resolver::Lookup> lookup_;
     std::unique_ptr<HappyEyeballs> race_;

@@ -11,7 +11,7 @@
 namespace torsion::core {
 
 PortCore::PortCore(ReactorCore& reactor, Address wanted, std::shared_ptr<Factory> factory, const ListenOptions& options)
-    : reactor_(reactor), turn_(reactor.turn()), factory_(std::move(factory)),
+    : reactor_(reactor), turn_(reactor.turn()), reactorGone_(reactor.gone()), factory_(std::move(factory)),
       configureSocket_(options.configureSocket.toFunction()), maxConnections_(options.maxConnections),
       id_(turn_.nextId()), began_(turn_.freshNow()), host_(wanted) {
     spec_ = {.address = std::move(wanted),
@@ -31,10 +31,9 @@ Reactor& PortCore::reactor() const noexcept {
 
 // The factory starts after the bind has succeeded (S-77); when it throws, nothing listens.
 void PortCore::startListening() {
-    reactor_.checkThread();
+    checkReactor();
     if (acceptor_)
         return;
-    reactor_.checkNotEnded();
     acceptor_ = reactor_.openAcceptor(spec_, *this);
     host_ = acceptor_->host();
     spec_.address = host_; // started again, it is the same port
@@ -52,8 +51,15 @@ void PortCore::startListening() {
     updateAccepting();
 }
 
-Deferred<void> PortCore::stopListening() {
+void PortCore::checkReactor() const {
+    if (*reactorGone_)
+        throw ReactorNotRunning("startListening: the reactor of the port " + host_.toString() + " is gone");
     reactor_.checkThread();
+}
+
+Deferred<void> PortCore::stopListening() {
+    if (!*reactorGone_)
+        reactor_.checkThread();
     if (!acceptor_ && factoryStops_ == 0)
         return Deferred<void>::succeed();
     stopping_.emplace_back();

@@ -48,11 +48,13 @@ private:
     void onStreamLost(StreamCore& stream, const Failure& reason) override;
     void onClosePhase() override;
     std::shared_ptr<Protocol> buildProtocol(const Address& peer) noexcept;
+    void checkReactor() const;
     void closeAcceptor();
     void updateAccepting();
 
     ReactorCore& reactor_;
     TurnCore& turn_;
+    std::shared_ptr<const bool> reactorGone_; // nothing of it may be used then
     std::shared_ptr<Factory> factory_;
     Function<void(int)> configureSocket_;
     ListenSpec spec_;

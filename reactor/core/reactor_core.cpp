@@ -205,7 +205,7 @@ void ReactorCore::endEverything() noexcept {
     shutdown_.abandon();
     inbox_->close();
     shutDownLive();
-    ended_ = true; // whoever opens something whenever something closes was let, for so many rounds
+    *gone_ = true; // whoever opens something whenever something closes was let, for so many rounds
     shutDownLive();
     // Here, where all of the reactor is still there: what a callable holds may use it as it is destroyed.
     startup_.clear();
@@ -223,11 +223,6 @@ void ReactorCore::endEverything() noexcept {
                                  kShutdownRounds, left);
         });
     }
-}
-
-void ReactorCore::checkNotEnded() const {
-    if (ended_)
-        throw ReactorNotRunning("the reactor is being destroyed: nothing can be opened on it");
 }
 
 DelayedCall ReactorCore::schedule(Duration delay, Function<void()>&& f) {

@@ -64,8 +64,21 @@ public:
     std::shared_ptr<void> kept(std::uint64_t id) const;
     void release(std::uint64_t id) { kept_.erase(id); }
 
-    /// Before anything is opened. @throws ReactorNotRunning at the end of the reactor's destruction.
-    void checkNotEnded() const;
+    /// What waits for something that the backend may not know of (a name look-up); a loop that ends when nothing is left
+    /// to wait for must not end while one lives.
+    class Pending {
+    public:
+        explicit Pending(ReactorCore& reactor) noexcept : reactor_(reactor) { reactor_.keepAlive(true); }
+        Pending(const Pending&) = delete;
+        Pending& operator=(const Pending&) = delete;
+        ~Pending() { reactor_.keepAlive(false); }
+
+    private:
+        ReactorCore& reactor_;
+    };
+
+    /// Becomes true at the end of the reactor's destruction, for handles that outlive it.
+    std::shared_ptr<const bool> gone() const noexcept { return gone_; }
 
     /// Debug builds: terminates with a message when this is not the reactor's thread.
     void checkThread() const noexcept;
@@ -105,6 +118,8 @@ private:
     virtual void runOneTurn(Duration wait) = 0;
     /// Backend: ends `runTurns` after the present phase.
     virtual void interrupt() noexcept = 0;
+    /// Backend: one more, or one less, `Pending`.
+    virtual void keepAlive(bool /*more*/) noexcept {}
     /// Backend: "during startup", before the users' triggers; and the end of `run()`.
     virtual void onStarted() {}
     virtual void onStopped() noexcept {}
@@ -134,7 +149,8 @@ private:
     bool started_ = false; // run() was called, and has not returned
     bool running_ = false;
     bool leave_ = false;
-    bool ended_ = false; // by the destructor
+    // Set by the destructor, while everything is still there: nothing can be opened any more.
+    const std::shared_ptr<bool> gone_ = std::make_shared<bool>(false);
 };
 
 } // namespace torsion::core

@@ -24,8 +24,9 @@ LoopHooks::LoopHooks(uv_loop_t* loop, LoopListener& listener, bool owned) {
     uv_check_start(&b.check, [](uv_check_t* handle) { blockOf(handle).listener->onCheck(); });
     uv_unref(reinterpret_cast<uv_handle_t*>(&b.prepare));
     uv_unref(reinterpret_cast<uv_handle_t*>(&b.check));
-    if (!owned)
-        uv_unref(reinterpret_cast<uv_handle_t*>(&b.wakeUp));
+    uv_unref(reinterpret_cast<uv_handle_t*>(&b.wakeUp));
+    if (owned)
+        keepAlive(true);
 }
 
 LoopHooks::~LoopHooks() {
@@ -49,17 +50,14 @@ void LoopHooks::close(Block& b) noexcept {
     uv_close(reinterpret_cast<uv_handle_t*>(&b.wakeUp), closed);
 }
 
-LoopHooks::KeepAlive::KeepAlive(LoopHooks& hooks) noexcept
-    : handle_(reinterpret_cast<uv_handle_t*>(&hooks.block_->wakeUp)) {
-    if (uv_has_ref(handle_))
-        handle_ = nullptr;
-    else
-        uv_ref(handle_);
-}
-
-LoopHooks::KeepAlive::~KeepAlive() {
-    if (handle_)
-        uv_unref(handle_);
+void LoopHooks::keepAlive(bool more) noexcept {
+    block_->reasons += more ? 1 : -1;
+    auto* handle = reinterpret_cast<uv_handle_t*>(&block_->wakeUp);
+    if (block_->reasons != 0) {
+        uv_ref(handle);
+    } else {
+        uv_unref(handle);
+    }
 }
 
 void LoopHooks::setBusy(bool busy) noexcept {

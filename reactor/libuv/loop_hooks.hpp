@@ -33,16 +33,19 @@ public:
     LoopHooks& operator=(const LoopHooks&) = delete;
     ~LoopHooks();
 
-    /// While it lives, the loop does not end for want of handles.
+    /// One more, or one less, reason why the loop must not end for want of handles.
+    void keepAlive(bool more) noexcept;
+
+    /// Such a reason, while it lives.
     class KeepAlive {
     public:
-        explicit KeepAlive(LoopHooks& hooks) noexcept;
+        explicit KeepAlive(LoopHooks& hooks) noexcept : hooks_(hooks) { hooks_.keepAlive(true); }
         KeepAlive(const KeepAlive&) = delete;
         KeepAlive& operator=(const KeepAlive&) = delete;
-        ~KeepAlive();
+        ~KeepAlive() { hooks_.keepAlive(false); }
 
     private:
-        uv_handle_t* handle_; // null: it is kept alive anyhow
+        LoopHooks& hooks_;
     };
 
     /// The next poll does not wait / waits again.
@@ -65,6 +68,7 @@ private:
         uv_async_t wakeUp;
         LoopListener* listener; // null once closing
         int open;               // handles not closed yet
+        int reasons;            // to keep the loop alive
         bool alarmSet;
         bool busy;
     };

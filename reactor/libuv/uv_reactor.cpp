@@ -255,6 +255,10 @@ void UvReactor::touched() noexcept {
     impl_->hooks->setBusy(true);
 }
 
+void UvReactor::keepAlive(bool more) noexcept {
+    impl_->hooks->keepAlive(more);
+}
+
 std::optional<int> UvReactor::stoppedBySignal() const noexcept {
     return impl_->signal;
 }

@@ -41,8 +41,8 @@ public:
     /// On a loop of its own. @throws std::system_error when there are no descriptors for one.
     explicit UvReactor(const ReactorOptions& options = {});
 
-    /// On the caller's loop, which must outlive the reactor. What is pending keeps that loop alive, as handles of its
-    /// own would; the reactor's end closes what is ours and nothing else, and the loop's owner runs it until that is
+    /// On the caller's loop, which must outlive the reactor. What is pending (connections, ports, calls, attempts to connect with
+    /// their look-ups) keeps that loop alive, as handles of its own would; the reactor's end closes what is ours and nothing else, and the loop's owner runs it until that is
     /// done.
     explicit UvReactor(uv_loop_s* loop, const ReactorOptions& options = {});
     ~UvReactor() override;
@@ -82,6 +82,7 @@ private:
     TimePoint readClock() const noexcept override;
     TimePoint roughNow() const noexcept override;
     void touched() noexcept override;
+    void keepAlive(bool more) noexcept override;
     void prepare();
     void preparePoll();
     void prepareFirst();

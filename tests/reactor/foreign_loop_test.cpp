@@ -1,5 +1,8 @@
 // A reactor on a loop that somebody else runs.
 
+#include "support/raw_socket.hpp"
+#include "support/scripted_reactor.hpp"
+
 #include <doctest/doctest.h>
 
 #include <reactor/errors.hpp>
@@ -159,6 +162,13 @@ void connectQuietly(Reactor& reactor, const ListeningPort& port, Args... args) {
     reactor.connectTCP("127.0.0.1", port.getHost().port(), factory);
 }
 
+test::ScriptedResolver& useScriptedNames(UvReactor& reactor) {
+    auto resolver = std::make_unique<test::ScriptedResolver>();
+    test::ScriptedResolver& result = *resolver;
+    reactor.setResolver(std::move(resolver));
+    return result;
+}
+
 } // namespace
 
 TEST_CASE("a foreign loop carries an echo, and ends by itself when everything is closed") {
@@ -191,6 +201,45 @@ TEST_CASE("a pending call keeps a foreign loop alive until it is made") {
     reactor.callLater(2ms, [&] { called = true; });
     loop.run();
     CHECK(called);
+}
+
+TEST_CASE("a name that is being looked up keeps a foreign loop alive, and so does the attempt to connect after it") {
+    for (const Dispatch mode : kModes) {
+        HostLoop loop;
+        UvReactor reactor(loop.get(), {.dispatch = mode});
+        test::ScriptedResolver& names = useScriptedNames(reactor);
+        const test::RawSocket server = test::RawSocket::listen();
+        int made = 0;
+        int lost = 0;
+        auto factory = ClientFactory::forProtocol<Counting>(&made, &lost);
+        factory->noisy = false;
+        const auto connector = reactor.connectTCP("late.example", server.port(), factory, {.timeout = std::nullopt});
+        for (int i = 0; i < 10; ++i)
+            uv_run(loop.get(), UV_RUN_NOWAIT);
+        CHECK(uv_loop_alive(loop.get()) != 0);
+        reactor.remote().post([&] {
+            names.queries.at(0)->answer({Address::ipv4("127.0.0.1", server.port())});
+        });
+        for (int i = 0; i < 1000 && made == 0; ++i)
+            uv_run(loop.get(), UV_RUN_ONCE);
+        CHECK(made == 1);
+        connector->transport().abortConnection();
+        loop.run();
+        CHECK(lost == 1);
+        CHECK(uv_loop_alive(loop.get()) == 0);
+    }
+}
+
+TEST_CASE("a look-up that is given up keeps a foreign loop alive no longer") {
+    HostLoop loop;
+    UvReactor reactor(loop.get());
+    useScriptedNames(reactor);
+    const auto factory = ClientFactory::forProtocol<Protocol>();
+    factory->noisy = false;
+    const auto connector = reactor.connectTCP("late.example", 9, factory, {.timeout = std::nullopt});
+    connector->stopConnecting();
+    loop.run();
+    CHECK(connector->state() == Connector::State::Disconnected);
 }
 
 TEST_CASE("run() and iterate() are refused on a foreign loop, and change nothing") {
