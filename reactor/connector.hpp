@@ -22,6 +22,9 @@ struct Destination {
 
 /// One client's connecting: the same object from `startedConnecting` to `clientConnectionLost`, through any number of
 /// attempts. A handle that may be dropped: attempt and connection live on. Reactor's thread only.
+///
+/// It may also be kept longer than the reactor, whose end disconnects it: then everything may still be asked but
+/// `reactor()`, `disconnect()` does nothing, and `connect()` throws ReactorNotRunning.
 class Connector {
 public:
     enum class State { Disconnected, Connecting, Connected };
@@ -31,7 +34,8 @@ public:
     virtual ~Connector();
 
     /// Begins a new attempt (S-100, S-101).
-    /// @throws std::logic_error naming the destination and the state, unless the connector is disconnected (S-97).
+    /// @throws std::logic_error naming the destination and the state, unless the connector is disconnected (S-97);
+    ///     ReactorNotRunning once the reactor is gone.
     virtual void connect() = 0;
 
     /// Gives the present attempt up: `clientConnectionFailed(UserError)` follows in a later phase (in Twisted, inside

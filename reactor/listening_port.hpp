@@ -14,6 +14,9 @@ class Reactor;
 /// A listening socket and its factory, as `Reactor::listenTCP` returns it.
 ///
 /// A handle that may be dropped: the port listens until it is stopped or the reactor ends. Reactor's thread only.
+///
+/// It may also be kept longer than the reactor, whose end stops the port: then everything may still be asked but
+/// `reactor()`, `stopListening()` has succeeded, and `startListening()` throws ReactorNotRunning.
 class ListeningPort {
 public:
     ListeningPort(const ListeningPort&) = delete;
@@ -29,7 +32,7 @@ public:
     virtual Deferred<void> stopListening() = 0;
 
     /// Listens again, on the same address and port (S-83). Does nothing while listening.
-    /// @throws CannotListenError
+    /// @throws CannotListenError; ReactorNotRunning once the reactor is gone.
     virtual void startListening() = 0;
 
     /// Leaves new connections in the kernel's backlog until `resumeAccepting()`.

@@ -364,3 +364,46 @@ TEST_CASE("a reactor says how many delayed calls it could not get rid of") {
     }
     CHECK(log.count("still 1 delayed calls") == 1);
 }
+
+TEST_CASE("the handle of a port may outlive the reactor: it is stopped, and cannot be started again") {
+    LogCapture quiet;
+    std::shared_ptr<ListeningPort> port;
+    const auto factory = HookedFactory::make();
+    {
+        UvReactor reactor;
+        port = reactor.listenTCP(0, factory, {.interface = "127.0.0.1"});
+    }
+    CHECK_FALSE(port->isListening());
+    CHECK(factory->stopped == 1);
+    CHECK(port->getHost().port() != 0);
+    CHECK(port->connectionCount() == 0);
+    CHECK(resultOf(port->stopListening()) == "ok");
+    port->pauseAccepting();
+    port->resumeAccepting();
+    CHECK_THROWS_AS(port->startListening(), ReactorNotRunning);
+    CHECK(factory->started == 1);
+}
+
+TEST_CASE("the handle of a connector may outlive the reactor: it is disconnected, and cannot connect again") {
+    LogCapture quiet;
+    std::shared_ptr<Connector> pending;
+    std::shared_ptr<Connector> connected;
+    const auto factory = HookedFactory::make();
+    {
+        UvReactor reactor;
+        const RawSocket listener = RawSocket::listen();
+        reactor.setResolver(std::make_unique<SilentResolver>(std::make_shared<int>(0)));
+        pending = reactor.connectTCP("silent.example", 7, HookedFactory::make());
+        connected = reactor.connectTCP("127.0.0.1", listener.port(), factory);
+        CHECK(runUntil(reactor, [&] { return factory->built != 0; }));
+    }
+    for (const auto& connector : {pending, connected}) {
+        CHECK(connector->state() == Connector::State::Disconnected);
+        CHECK_FALSE(connector->transport().isConnected());
+        connector->disconnect();
+        CHECK_THROWS_AS(connector->stopConnecting(), NotConnectingError);
+        CHECK_THROWS_AS(connector->connect(), ReactorNotRunning);
+    }
+    CHECK(factory->started == 1);
+    CHECK(factory->attempts == 1);
+}
