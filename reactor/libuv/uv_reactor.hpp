@@ -24,7 +24,8 @@ struct ReactorOptions {
     Dispatch dispatch = Dispatch::Direct;
 
     /// While `run()` runs, SIGINT, SIGTERM and SIGHUP stop the reactor, and SIGPIPE is ignored unless the program
-    /// handles it. The previous handling is restored when `run()` returns. Never on a foreign loop.
+    /// handles it. The previous handling is restored when `run()` returns; of several reactors of the process, when the
+    /// last one's does. A signal stops all of them that run. Never on a foreign loop.
     bool handleSignals = true;
 
     /// On a foreign loop: `run()` and `iterate()` are allowed, and run the caller's loop.

@@ -8,7 +8,9 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <future>
 #include <optional>
+#include <thread>
 
 #include <unistd.h>
 
@@ -169,4 +171,88 @@ TEST_CASE("a reactor that is told not to handle signals touches none") {
         reactor.stop();
     });
     reactor.run();
+}
+
+namespace {
+
+/// A reactor on a thread of its own, which runs from the constructor's end until it is stopped.
+class ReactorThread {
+public:
+    ReactorThread() {
+        std::promise<Remote> running;
+        thread_ = std::thread([&] {
+            UvReactor reactor;
+            reactor.callWhenRunning([&] {
+                reactor_ = &reactor;
+                running.set_value(reactor.remote());
+            });
+            reactor.run();
+            signal_ = reactor.stoppedBySignal();
+        });
+        remote_ = running.get_future().get();
+    }
+    ReactorThread(const ReactorThread&) = delete;
+    ReactorThread& operator=(const ReactorThread&) = delete;
+    ~ReactorThread() {
+        if (thread_.joinable())
+            stop();
+    }
+
+    void stop() {
+        remote_.post([this] { reactor_->stop(); });
+        wait();
+    }
+
+    /// @returns the signal that ended it.
+    std::optional<int> wait() {
+        thread_.join();
+        return signal_;
+    }
+
+private:
+    UvReactor* reactor_ = nullptr;
+    Remote remote_;
+    std::optional<int> signal_;
+    std::thread thread_;
+};
+
+} // namespace
+
+TEST_CASE("G5: of two reactors on two threads the last one restores the program's handling, whichever ends first") {
+    const SignalHandling terminate(SIGTERM, &countSignal);
+    const SignalHandling interrupt(SIGINT, SIG_DFL);
+    const SignalHandling pipe(SIGPIPE, SIG_DFL);
+    for (const bool firstEndsFirst : {true, false}) {
+        ReactorThread first;
+        ReactorThread second;
+        (firstEndsFirst ? first : second).stop();
+        CHECK_FALSE(terminate.is(&countSignal));
+        CHECK_FALSE(interrupt.is(SIG_DFL));
+        CHECK(pipe.is(SIG_IGN));
+        ::kill(::getpid(), SIGINT); // the other one still hears of it
+        CHECK((firstEndsFirst ? second : first).wait() == SIGINT);
+        CHECK(terminate.is(&countSignal));
+        CHECK(interrupt.is(SIG_DFL));
+        CHECK(pipe.is(SIG_DFL));
+    }
+}
+
+TEST_CASE("G34: a signal stops all reactors of the process") {
+    const SignalHandling terminate(SIGTERM, &countSignal);
+    ReactorThread first;
+    ReactorThread second;
+    ::kill(::getpid(), SIGTERM);
+    CHECK(first.wait() == SIGTERM);
+    CHECK(second.wait() == SIGTERM);
+    CHECK(terminate.is(&countSignal));
+}
+
+TEST_CASE("G5: of reactors that run one after the other each restores the program's handling") {
+    const SignalHandling terminate(SIGTERM, &countSignal);
+    for (int round = 0; round < 2; ++round) {
+        ReactorThread reactor;
+        CHECK_FALSE(terminate.is(&countSignal));
+        reactor.stop();
+        CHECK(terminate.is(&countSignal));
+    }
 }
