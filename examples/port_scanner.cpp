@@ -1,9 +1,13 @@
 // Says which TCP ports of a host are open. Many attempts at a time, never more than asked for.
+//
+// A port is open (a connection was made), closed (it was refused), or filtered (no answer came in time); anything else
+// is an error, which says so.
 
 #include "support/program.hpp"
 
 #include <CLI/CLI.hpp>
 #include <reactor/connector.hpp>
+#include <reactor/errors.hpp>
 #include <reactor/protocol.hpp>
 
 #include <spdlog/fmt/fmt.h>
@@ -23,23 +27,32 @@ struct Plan {
     std::chrono::milliseconds timeout{1000};
 };
 
+struct Counts {
+    int open = 0;
+    int closed = 0;
+    int filtered = 0;
+    int errors = 0;
+};
+
 /// Ends the connection as soon as there is one.
 class Probe : public torsion::Protocol {
 public:
-    Probe(std::uint16_t port, int& open) : port_(port), open_(open) {}
+    Probe(std::uint16_t port, Counts& counts) : port_(port), counts_(counts) {}
 
     void connectionMade() override {
         // On the loopback an attempt may meet itself: the kernel chose the very port that is being tried.
         if (transport->getHost() != transport->getPeer()) {
             fmt::print("open {}\n", port_);
-            ++open_;
+            ++counts_.open;
+        } else {
+            ++counts_.closed;
         }
         transport->abortConnection();
     }
 
 private:
     std::uint16_t port_;
-    int& open_;
+    Counts& counts_;
 };
 
 /// The factory of all attempts; each that ends makes room for the next.
@@ -54,13 +67,22 @@ public:
             tryNext();
     }
 
-    int open() const noexcept { return open_; }
+    const Counts& counts() const noexcept { return counts_; }
 
     std::shared_ptr<torsion::Protocol> buildProtocol(const torsion::Address& peer) override {
-        return std::make_shared<Probe>(peer.port(), open_);
+        return std::make_shared<Probe>(peer.port(), counts_);
     }
 
-    void clientConnectionFailed(const std::shared_ptr<torsion::Connector>&, const torsion::Failure&) override {
+    void clientConnectionFailed(const std::shared_ptr<torsion::Connector>& connector,
+                                const torsion::Failure& reason) override {
+        if (reason.check<torsion::ConnectionRefusedError>()) {
+            ++counts_.closed;
+        } else if (reason.check<torsion::TimeoutError>() || reason.check<torsion::TCPTimedOutError>()) {
+            ++counts_.filtered;
+        } else if (reactor_.isRunning()) { // or somebody ended us
+            fmt::print("error {}: {}\n", connector->getDestination().port, reason.getErrorMessage());
+            ++counts_.errors;
+        }
         attemptEnded();
     }
 
@@ -89,7 +111,7 @@ private:
     Plan plan_;
     int next_;
     int pending_ = 0;
-    int open_ = 0;
+    Counts counts_;
 };
 
 } // namespace
@@ -100,7 +122,7 @@ int main(int argc, char** argv) {
     Plan plan;
     int timeout = 1000;
     program.options()
-        .add_option("--last", plan.last, "the last port; --port when not given")
+        .add_option("--last", plan.last, "the last port, not below --port; --port when not given")
         ->check(CLI::Range(1, 65535));
     program.options()
         .add_option("--parallel", plan.parallel, "attempts at a time")
@@ -110,15 +132,23 @@ int main(int argc, char** argv) {
         .add_option("--timeout", timeout, "milliseconds for an attempt")
         ->check(CLI::Range(1, 60'000))
         ->capture_default_str();
+    program.options().callback([&] {
+        if (plan.last != 0 && plan.last < program.port())
+            throw CLI::ValidationError("--last", fmt::format("{} is below --port {}", plan.last, program.port()));
+    });
     return program.run(argc, argv, [&](torsion::UvReactor& reactor) {
         plan.host = program.host();
         plan.first = program.port();
-        if (plan.last < plan.first)
+        if (plan.last == 0)
             plan.last = plan.first;
         plan.timeout = std::chrono::milliseconds(timeout);
         const auto scan = std::make_shared<Scan>(reactor, plan);
         scan->start();
         reactor.run();
-        fmt::print("{} of {} ports are open\n", scan->open(), plan.last - plan.first + 1);
+        const Counts& counts = scan->counts();
+        fmt::print("{} of {} ports are open; {} closed, {} filtered, {} errors\n", counts.open,
+                   plan.last - plan.first + 1, counts.closed, counts.filtered, counts.errors);
+        if (counts.errors != 0)
+            program.fail(fmt::format("{} ports could not be tried", counts.errors));
     });
 }
