@@ -1,5 +1,7 @@
 #include "conformance/descriptors.hpp"
 
+#include "support/kernel_buffers.hpp"
+
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
@@ -55,6 +57,7 @@ NoDescriptors::~NoDescriptors() {
 RawClient::RawClient(const Address& server)
     : server_(server), fd_(::socket(server.isIPv6() ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     REQUIRE(fd_ >= 0);
+    limitKernelBuffers(fd_);
 }
 
 RawClient::~RawClient() {

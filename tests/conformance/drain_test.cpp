@@ -4,6 +4,7 @@
 #include "conformance/driver.hpp"
 #include "conformance/pair.hpp"
 #include "conformance/scene.hpp"
+#include "support/kernel_buffers.hpp"
 
 #include <reactor/errors.hpp>
 #include <reactor/producer.hpp>
@@ -22,7 +23,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::size_t kSize = 24 * 1024 * 1024; // more than the kernel keeps
+constexpr std::size_t kSize = kMoreThanKernelsKeep;
 
 /// Never has anything to say, and never says that it is done: a close waits for it.
 class EndlessProducer final : public PushProducer {
@@ -149,9 +150,8 @@ CONFORMANCE_CASE("drain: an attempt that begins during it is not waited for, and
     bool wasStillTrying = false;
     driver.reactor().callWhenRunning([&] {
         driver.reactor().stop({.drain = 1h});
-        driver.reactor().callLater(1ms, [&] {
-            driver.reactor().connectTCP("silent.example", 1, late.client, {.timeout = std::nullopt});
-        });
+        driver.reactor().callLater(
+            1ms, [&] { driver.reactor().connectTCP("silent.example", 1, late.client, {.timeout = std::nullopt}); });
         driver.reactor().callLater(5ms, [&] {
             wasStillTrying = late.client->failures.empty();
             stuck.scene.server->first().transport->unregisterProducer();

@@ -1,5 +1,7 @@
 #include "conformance/pair.hpp"
 
+#include "support/kernel_buffers.hpp"
+
 #include <algorithm>
 #include <cstdint>
 #include <utility>
@@ -94,10 +96,13 @@ void Pair::beginConnecting() {
     auto serverFactory =
         Factory::fromFunction([weak](const Address&) -> std::shared_ptr<Protocol> { return weak.lock(); });
     serverFactory->noisy = false;
-    port = reactor.listenTCP(0, serverFactory, {.interface = driver_.loopback(), .stream = options_.server});
+    port = reactor.listenTCP(
+        0, serverFactory,
+        {.interface = driver_.loopback(), .stream = options_.server, .configureSocket = limitKernelBuffers});
     factory = std::make_shared<RecordingClientFactory>(client, events);
     factory->noisy = false;
-    connector = reactor.connectTCP(driver_.loopback(), port->getHost().port(), factory, {.stream = options_.client});
+    connector = reactor.connectTCP(driver_.loopback(), port->getHost().port(), factory,
+                                   {.stream = options_.client, .configureSocket = limitKernelBuffers});
 }
 
 void Pair::connect() {
@@ -121,7 +126,7 @@ std::string pattern(std::size_t size) {
 
 std::size_t fillOutput(Driver& driver, Transport& writer, Transport& reader) {
     constexpr std::size_t kStep = 256 * 1024;
-    constexpr int kMaxSteps = 256; // 64 MiB: more than any kernel keeps
+    constexpr int kMaxSteps = 2 * kMoreThanKernelsKeep / static_cast<int>(kStep);
     reader.pauseProducing();
     const std::string block = pattern(kStep);
     std::size_t written = 0;

@@ -2,6 +2,7 @@
 
 #include "conformance/driver.hpp"
 #include "conformance/pair.hpp"
+#include "support/kernel_buffers.hpp"
 
 #include <reactor/errors.hpp>
 #include <reactor/testing/strict_producers.hpp>
@@ -21,8 +22,8 @@ using Calls = std::vector<std::string>;
 
 namespace {
 
-constexpr std::size_t kHigh = 64 * 1024;        // the default high-water mark
-constexpr std::size_t kLots = 16 * 1024 * 1024; // more than kernels keep for a peer that does not read
+constexpr std::size_t kHigh = 64 * 1024; // the default high-water mark
+constexpr std::size_t kLots = kMoreThanKernelsKeep;
 
 const std::string& lots() {
     static const std::string bytes = pattern(kLots);

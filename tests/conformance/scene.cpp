@@ -1,5 +1,7 @@
 #include "conformance/scene.hpp"
 
+#include "support/kernel_buffers.hpp"
+
 #include <reactor/core/reactor_core.hpp>
 
 #include <chrono>
@@ -36,6 +38,8 @@ Scene::~Scene() {
 std::shared_ptr<ListeningPort> Scene::listen(int port, ListenOptions options) {
     if (options.interface.empty())
         options.interface = driver_.loopback();
+    if (!options.configureSocket)
+        options.configureSocket = limitKernelBuffers;
     return driver_.reactor().listenTCP(port, server, options);
 }
 

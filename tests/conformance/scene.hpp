@@ -114,7 +114,8 @@ public:
     Scene& operator=(const Scene&) = delete;
     ~Scene();
 
-    /// Listens with the server's factory, on the loopback address unless the options name another.
+    /// Listens with the server's factory, on the loopback address unless the options name another, and
+    /// with small kernel buffers unless they have a hook of their own.
     std::shared_ptr<ListeningPort> listen(int port = 0, ListenOptions options = {});
 
     /// Connects with the client's factory.

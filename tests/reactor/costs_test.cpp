@@ -20,6 +20,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <exception>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -109,16 +111,26 @@ void reportCannotCount() {
     support::reportSkip("sanitizer", "a sanitizer wraps the functions that are counted");
 }
 
-/// Lets this process have `count` descriptors, if it may.
-bool allowDescriptors(rlim_t count) {
-    rlimit limit{};
-    ::getrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur >= count)
-        return true;
-    limit.rlim_cur = count;
-    limit.rlim_max = std::max(limit.rlim_max, count);
-    return ::setrlimit(RLIMIT_NOFILE, &limit) == 0;
-}
+/// Lets this process have `count` descriptors while it lives, if it may. (Only a privileged one may have more than its
+/// hard limit; it can go back then, too.)
+class DescriptorLimit {
+public:
+    explicit DescriptorLimit(rlim_t count) {
+        ::getrlimit(RLIMIT_NOFILE, &before_);
+        const rlimit wanted{.rlim_cur = std::max(before_.rlim_cur, count),
+                            .rlim_max = std::max(before_.rlim_max, count)};
+        allowed_ = ::setrlimit(RLIMIT_NOFILE, &wanted) == 0;
+    }
+    DescriptorLimit(const DescriptorLimit&) = delete;
+    DescriptorLimit& operator=(const DescriptorLimit&) = delete;
+    ~DescriptorLimit() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+    bool isEnough() const noexcept { return allowed_; }
+
+private:
+    rlimit before_{};
+    bool allowed_ = false;
+};
 
 constexpr std::size_t kMany = 10'000;
 
@@ -140,6 +152,21 @@ bool holdAndEcho(std::uint16_t port) {
     for (std::size_t i = 0; i < kMany; i += 2)
         peers[i].reset();
     return true;
+}
+
+constexpr int kAllCameBack = 0;
+constexpr int kSomethingLost = 1;
+constexpr int kPeersFailed = 2;
+
+/// The whole life of the peers' process. Nothing of the test program's may run in it, whatever happens.
+[[noreturn]] void runPeers(std::uint16_t port) noexcept {
+    int status = kPeersFailed;
+    try {
+        status = holdAndEcho(port) ? kAllCameBack : kSomethingLost;
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "the peers' process: %s\n", error.what());
+    }
+    ::_exit(status);
 }
 
 } // namespace
@@ -209,7 +236,8 @@ TEST_CASE("an idle connection costs at most 1 KiB of heap besides the user's obj
     if (!SyscallCount::works())
         return reportCannotCount();
     constexpr int kConnections = 1000;
-    if (!allowDescriptors(3 * kConnections))
+    const DescriptorLimit limit(3 * kConnections);
+    if (!limit.isEnough())
         return support::reportSkip("network", "too few descriptors");
     LogCapture quiet;
     for (const Dispatch dispatch : kDispatches) {
@@ -278,7 +306,8 @@ TEST_CASE("S-132: callLater(0) for ever starves nobody in run(), and stop() ends
 
 TEST_SUITE("long") {
     TEST_CASE("10,000 connections are held, echoed and closed, and nothing is lost") {
-        if (!allowDescriptors(kMany + 200))
+        const DescriptorLimit limit(kMany + 200);
+        if (!limit.isEnough())
             return support::reportSkip("network", "too few descriptors");
         LogCapture quiet;
         for (const Dispatch dispatch : kDispatches) {
@@ -287,12 +316,13 @@ TEST_SUITE("long") {
             const pid_t peers = ::fork();
             REQUIRE(peers >= 0);
             if (peers == 0)
-                ::_exit(holdAndEcho(port->getHost().port()) ? 0 : 1);
+                runPeers(port->getHost().port());
             CHECK(runUntil(reactor, [&] { return reactor.stats().connections == kMany; }));
             CHECK(runUntil(reactor, [&] { return reactor.stats().connections == 0; }));
             int status = -1;
             CHECK(::waitpid(peers, &status, 0) == peers);
-            CHECK(status == 0); // each got back what it had sent, each time
+            REQUIRE(WIFEXITED(status));
+            CHECK(WEXITSTATUS(status) == kAllCameBack); // what each had sent, each time
             CHECK(reactor.stats().connectionsMade == kMany);
             CHECK(reactor.stats().connectionsLost == kMany);
             CHECK(reactor.stats().connectionsRefused == 0);

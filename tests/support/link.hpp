@@ -1,11 +1,10 @@
 #pragma once
 
 #include "support/hooked_protocol.hpp"
+#include "support/kernel_buffers.hpp"
 #include "support/run_until.hpp"
 
 #include <reactor/libuv/uv_reactor.hpp>
-
-#include <sys/socket.h>
 
 #include <memory>
 #include <utility>
@@ -16,9 +15,7 @@ inline constexpr Dispatch kDispatches[] = {Dispatch::Direct, Dispatch::TwoPhase}
 
 /// Buffers that a megabyte fills; for `configureSocket`.
 inline void useSmallBuffers(int fd) {
-    const int bytes = 16 * 1024;
-    ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
-    ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    setKernelBuffers(fd, 16 * 1024);
 }
 
 /// Both ends of a connection over small buffers, on one reactor.

@@ -1,5 +1,7 @@
 #include "support/raw_socket.hpp"
 
+#include "support/kernel_buffers.hpp"
+
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -51,9 +53,13 @@ RawSocket& RawSocket::operator=(RawSocket&& other) noexcept {
     return *this;
 }
 
+// The limit is for what waits (connect and accept) when a test goes wrong.
 RawSocket RawSocket::unconnected() {
     RawSocket result(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     require(result.isOpen(), "socket");
+    constexpr timeval kPatience{.tv_sec = 30, .tv_usec = 0};
+    require(::setsockopt(result.fd_, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience) == 0, "SO_RCVTIMEO");
+    require(::setsockopt(result.fd_, SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience) == 0, "SO_SNDTIMEO");
     return result;
 }
 
@@ -78,7 +84,10 @@ RawSocket RawSocket::listen(int backlog) {
 
 void RawSocket::connect(std::uint16_t port) {
     const sockaddr_in address = loopback(port);
-    require(::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0, "connect");
+    if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+        return;
+    require(errno != EINPROGRESS, "connect: no answer for 30 s");
+    require(false, "connect");
 }
 
 bool RawSocket::tryConnect(std::uint16_t port) {
@@ -89,7 +98,9 @@ bool RawSocket::tryConnect(std::uint16_t port) {
 }
 
 RawSocket RawSocket::accept() {
-    return RawSocket(::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC));
+    RawSocket result(::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC));
+    require(result.isOpen() || errno != EAGAIN, "accept: nobody came for 30 s");
+    return result;
 }
 
 std::uint16_t RawSocket::port() const {
@@ -146,8 +157,7 @@ void RawSocket::reset() {
 }
 
 void RawSocket::setBuffers(int bytes) {
-    ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
-    ::setsockopt(fd_, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    setKernelBuffers(fd_, bytes);
 }
 
 } // namespace torsion::test

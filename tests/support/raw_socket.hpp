@@ -8,8 +8,8 @@
 namespace torsion::test {
 
 /// A TCP socket on 127.0.0.1 that nothing of ours stands behind: a peer that can misbehave. It never waits, but for
-/// connecting. What it sends and receives is not counted by SyscallCount. Throws std::system_error when the system
-/// refuses something.
+/// connecting and accepting, and for these no longer than 30 s. What it sends and receives is not counted by
+/// SyscallCount. Throws std::system_error when the system refuses something.
 class RawSocket {
 public:
     /// A socket that is not connected or bound; `connect` may come when no descriptors are left.
@@ -30,7 +30,7 @@ public:
     /// As `connect`, without waiting for it. @returns whether it is connected at once.
     bool tryConnect(std::uint16_t port);
 
-    /// A connection that waits in the backlog; is open or not.
+    /// The next connection, which is waited for; not open when the system refuses one.
     RawSocket accept();
 
     /// The number this end is bound to.

@@ -1,6 +1,7 @@
 // The peer resets the connection, at every stage.
 
 #include "support/hooked_protocol.hpp"
+#include "support/kernel_buffers.hpp"
 #include "support/link.hpp"
 #include "support/log_capture.hpp"
 #include "support/raw_socket.hpp"
@@ -23,8 +24,13 @@ namespace {
 struct Served {
     Served(Dispatch dispatch, HookedProtocol::Hooks hooks)
         : reactor(ReactorOptions{.dispatch = dispatch}), protocol(std::make_shared<HookedProtocol>(std::move(hooks))),
-          record(protocol->record), port(reactor.listenTCP(0, HookedFactory::of(protocol), {.interface = "127.0.0.1"})),
-          peer(RawSocket::connectTo(port->getHost().port())) {}
+          record(protocol->record),
+          port(reactor.listenTCP(0, HookedFactory::of(protocol),
+                                 {.interface = "127.0.0.1", .configureSocket = limitKernelBuffers})),
+          peer(RawSocket::unconnected()) {
+        limitKernelBuffers(peer.fd());
+        peer.connect(port->getHost().port());
+    }
 
     bool untilMade() {
         return runUntil(reactor, [this] { return record->made != 0; });
@@ -98,7 +104,7 @@ TEST_CASE("S-36: a reset with data in flight in both directions is lost once, an
     for (const Dispatch dispatch : kDispatches) {
         Served served(dispatch, {});
         REQUIRE(served.untilMade());
-        served.protocol->transport->write(std::string(20'000'000, 'x'));
+        served.protocol->transport->write(std::string(kMoreThanKernelsKeep, 'x'));
         runTurns(served.reactor, 3);
         CHECK(served.reactor.stats().bufferedBytes > 0);
         served.peer.send("unread");
