@@ -41,6 +41,7 @@ void StreamCore::onReadable() {
         return;
     const ReceiveResult result = channel_->receive();
     if (result.kind == ReceiveResult::Kind::Data && phase_ == Phase::Open) [[likely]] {
+        turn_.stats.bytesReceived += result.data.size();
         deliver(result.data);
     } else {
         received(result);
@@ -48,7 +49,6 @@ void StreamCore::onReadable() {
 }
 
 void StreamCore::deliver(std::string_view data) {
-    turn_.stats.bytesReceived += data.size();
     call([this, data] { protocol_->dataReceived(data); });
 }
 
@@ -193,7 +193,7 @@ void StreamCore::deliverHeld() {
 
 void StreamCore::Rare::hold(std::string_view bytes) {
     const bool tail = bytes.data() + bytes.size() == lent.data() + lent.size() && bytes.size() <= lent.size();
-    if (tail && input.empty() && !lent.empty()) {
+    if (tail && input.empty() && lentBack == 0 && !bytes.empty()) {
         lentBack = bytes.size(); // the end of what was delivered from here: no copy
     } else {
         input.append(bytes);
