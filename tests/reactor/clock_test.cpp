@@ -1,83 +1,20 @@
 #include <doctest/doctest.h>
 
 #include <reactor/clock.hpp>
-#include <reactor/errors.hpp>
+#include <reactor/clock_support.hpp>
 #include <reactor/testing/clock.hpp>
 
 #include <chrono>
 #include <limits>
-#include <memory>
-#include <optional>
-#include <ratio>
 #include <stdexcept>
-#include <string>
-#include <utility>
 #include <vector>
 
 using namespace std::chrono_literals;
-using torsion::AlreadyCalled;
-using torsion::AlreadyCancelled;
 using torsion::DelayedCall;
-using torsion::Duration;
-using torsion::ScopedCall;
 using torsion::TimePoint;
-using torsion::toDuration;
+using torsion::test::at;
+using torsion::test::Journal;
 using torsion::testing::Clock;
-
-namespace {
-
-TimePoint at(Duration sinceStart) {
-    return TimePoint() + sinceStart;
-}
-
-/// Writes down who was called, and when.
-struct Journal {
-    explicit Journal(Clock& theClock) : clock(theClock) {}
-
-    auto entry(std::string name) {
-        return [this, name = std::move(name)] {
-            names += name;
-            times.push_back(clock.now());
-        };
-    }
-
-    Clock& clock;
-    std::string names;
-    std::vector<TimePoint> times;
-};
-
-} // namespace
-
-TEST_CASE("a moment in the far future stays there whatever is added") {
-    CHECK(TimePoint::max() + 1ns == TimePoint::max());
-    CHECK(at(1s) + Duration::max() == TimePoint::max());
-    CHECK(TimePoint::min() - 1ns == TimePoint::min());
-    CHECK(at(-1s) + Duration::min() == TimePoint::min());
-    CHECK(at(-2s) - Duration::max() == TimePoint::min());
-    CHECK(at(2s) - Duration::min() == TimePoint::max());
-    CHECK(TimePoint::max() - TimePoint::min() == Duration::max());
-    CHECK(TimePoint::min() - TimePoint::max() == Duration::min());
-    CHECK(at(3s) - at(1s) == 2s);
-    CHECK(at(1s) < at(2s));
-}
-
-TEST_CASE("any chrono duration becomes nanoseconds, the longest that there is when it is too long") {
-    CHECK(toDuration(std::chrono::hours(1)) == 3600s);
-    CHECK(toDuration(std::chrono::hours::max()) == Duration::max());
-    CHECK(toDuration(std::chrono::hours::min()) == Duration::min());
-    CHECK(toDuration(std::chrono::years(1000)) == Duration::max());
-    CHECK(toDuration(std::chrono::duration<std::uint64_t>(std::numeric_limits<std::uint64_t>::max())) ==
-          Duration::max());
-    CHECK(toDuration(std::chrono::duration<double>(0.25)) == 250ms);
-    CHECK(toDuration(std::chrono::duration<double>(-0.25)) == -250ms);
-    CHECK(toDuration(std::chrono::duration<double>(1e300)) == Duration::max());
-    CHECK(toDuration(std::chrono::duration<double>(-1e300)) == Duration::min());
-    CHECK(toDuration(std::chrono::duration<double>(std::numeric_limits<double>::infinity())) == Duration::max());
-    CHECK(toDuration(std::chrono::duration<int, std::pico>(1001)) == 2ns);
-    CHECK(toDuration(std::chrono::duration<std::int64_t, std::ratio<1, 3>>(3)) == 1s);
-    CHECK_THROWS_AS(toDuration(std::chrono::duration<double>(std::numeric_limits<double>::quiet_NaN())),
-                    std::invalid_argument);
-}
 
 TEST_CASE("H1: a call is made once, at its time") {
     Clock clock;
@@ -146,133 +83,6 @@ TEST_CASE("H14, H22, S-136: delay adds to the time of the call, and may be negat
     CHECK(journal.names == "b");
     clock.advance(1ms);
     CHECK(journal.names == "ba");
-}
-
-TEST_CASE("H3, H4, S-134: a cancelled call is never made, and cannot be cancelled, reset or delayed again") {
-    Clock clock;
-    Journal journal(clock);
-    DelayedCall call = clock.callLater(1s, journal.entry("a"));
-    call.cancel();
-    CHECK_FALSE(call.active());
-    CHECK_THROWS_AS(call.cancel(), AlreadyCancelled);
-    CHECK_THROWS_AS(call.reset(1s), AlreadyCancelled);
-    CHECK_THROWS_AS(call.delay(1s), AlreadyCancelled);
-    clock.advance(2s);
-    CHECK(journal.names.empty());
-}
-
-TEST_CASE("H5, H6, H9, H21, S-134: a call counts as called from the moment it is made") {
-    Clock clock;
-    std::optional<DelayedCall> call;
-    bool called = false;
-    call = clock.callLater(1s, [&] {
-        called = true;
-        CHECK_FALSE(call->active());
-        CHECK_THROWS_AS(call->cancel(), AlreadyCalled);
-        CHECK_THROWS_AS(call->reset(1s), AlreadyCalled);
-    });
-    CHECK(call->active());
-    clock.advance(1s);
-    CHECK(called);
-    CHECK_FALSE(call->active());
-    CHECK(call->getTime() == at(1s));
-    CHECK_THROWS_AS(call->cancel(), AlreadyCalled);
-    CHECK_THROWS_AS(call->delay(1s), AlreadyCalled);
-}
-
-TEST_CASE("a handle that names no call is not active and cannot be cancelled") {
-    DelayedCall none;
-    CHECK_FALSE(none.active());
-    CHECK(none.getTime() == TimePoint::max());
-    CHECK(none == DelayedCall());
-    CHECK_THROWS_AS(none.cancel(), AlreadyCancelled);
-    CHECK_THROWS_AS(none.reset(1s), AlreadyCancelled);
-}
-
-TEST_CASE("S-135: cancelling destroys the callable at once, calling does so when the call has returned") {
-    Clock clock;
-    auto owned = std::make_shared<int>(1);
-    DelayedCall cancelled = clock.callLater(1s, [owned] {});
-    DelayedCall called = clock.callLater(1s, [owned] {});
-    CHECK(owned.use_count() == 3);
-    cancelled.cancel();
-    CHECK(owned.use_count() == 2);
-    clock.advance(1s);
-    CHECK(owned.use_count() == 1);
-    CHECK_FALSE(called.active());
-}
-
-TEST_CASE("copies of a handle name the same call") {
-    Clock clock;
-    const DelayedCall call = clock.callLater(1s, [] {});
-    DelayedCall copy = call;
-    CHECK(copy == call);
-    copy.cancel();
-    CHECK_FALSE(call.active());
-}
-
-TEST_CASE("a handle may be used when its clock is gone: what was pending is cancelled") {
-    std::optional<Clock> clock(std::in_place);
-    auto owned = std::make_shared<int>(1);
-    DelayedCall pending = clock->callLater(1s, [owned] {});
-    DelayedCall called = clock->callLater(0s, [] {});
-    ScopedCall scoped = clock->callLater(1s, [owned] {});
-    clock->advance(0s);
-    clock.reset();
-    CHECK(owned.use_count() == 1);
-    CHECK_FALSE(pending.active());
-    CHECK(pending.getTime() == at(1s));
-    CHECK_THROWS_AS(pending.cancel(), AlreadyCancelled);
-    CHECK_THROWS_AS(pending.reset(1s), AlreadyCancelled);
-    CHECK_THROWS_AS(called.cancel(), AlreadyCalled);
-    scoped.cancel();
-    CHECK_FALSE(scoped.active());
-}
-
-TEST_CASE("a scoped call is cancelled when it is destroyed, replaced or asked to") {
-    Clock clock;
-    Journal journal(clock);
-    { const ScopedCall destroyed = clock.callLater(1s, journal.entry("destroyed")); }
-    ScopedCall call = clock.callLater(1s, journal.entry("replaced"));
-    call = clock.callLater(1s, journal.entry("asked"));
-    CHECK(clock.getDelayedCalls().size() == 1);
-    call.cancel();
-    call.cancel();
-    CHECK(clock.getDelayedCalls().empty());
-    call = clock.callLater(1s, journal.entry("a"));
-    ScopedCall moved = std::move(call);
-    CHECK(moved.active());
-    ScopedCall released = clock.callLater(1s, journal.entry("b"));
-    CHECK(released.release().active());
-    released = ScopedCall();
-    clock.advance(1s);
-    CHECK(journal.names == "ab");
-}
-
-TEST_CASE("a scoped call may be destroyed or replaced inside itself") {
-    Clock clock;
-    Journal journal(clock);
-    auto call = std::make_unique<ScopedCall>();
-    *call = clock.callLater(1s, [&] {
-        *call = clock.callLater(1s, [&] {
-            call.reset();
-            journal.entry("b")();
-        });
-        journal.entry("a")();
-    });
-    clock.advance(3s);
-    CHECK(journal.names == "ab");
-    CHECK(call == nullptr);
-}
-
-TEST_CASE("a callable that owns its own scoped call can be cancelled") {
-    Clock clock;
-    auto call = std::make_shared<ScopedCall>();
-    *call = clock.callLater(1s, [call] {});
-    ScopedCall& reference = *call;
-    call.reset();
-    reference.cancel();
-    CHECK(clock.getDelayedCalls().empty());
 }
 
 TEST_CASE("H8, H26, S-138: pending calls are listed, in their order") {
