@@ -137,6 +137,73 @@ CONFORMANCE_CASE("B2 (S-12): a producer registered on a lost connection is stopp
     CHECK(inCallback.calls() == Calls{"stop"});
 }
 
+CONFORMANCE_CASE("B2 (S-12): a producer registered on a transport that closes is stopped at once, and not waited for") {
+    Pair pair(driver);
+    StrictPushProducer push;
+    StrictPullProducer pull;
+    pair.serverTransport().write("the last word");
+    pair.serverTransport().loseConnection();
+    pair.serverTransport().registerProducer(push);
+    pair.serverTransport().registerProducer(pull);
+    CHECK(push.calls() == Calls{"stop"});
+    CHECK(pull.calls() == Calls{"stop"});
+    pair.runUntilLost();
+    CHECK(pair.client->received == "the last word");
+    CHECK(pair.server->reason.check<ConnectionDone>());
+    CHECK(push.calls() == Calls{"stop"});
+    CHECK(pull.calls() == Calls{"stop"});
+}
+
+CONFORMANCE_CASE("B2 (S-12): a producer registered on a transport that was aborted is stopped at once, and only then") {
+    Pair pair(driver);
+    StrictPushProducer push;
+    StrictPullProducer pull;
+    pair.serverTransport().abortConnection();
+    pair.serverTransport().registerProducer(push);
+    pair.serverTransport().registerProducer(pull);
+    CHECK(push.calls() == Calls{"stop"});
+    CHECK(pull.calls() == Calls{"stop"});
+    pair.runUntilLost();
+    CHECK(push.calls() == Calls{"stop"});
+    CHECK(pull.calls() == Calls{"stop"});
+}
+
+CONFORMANCE_CASE(
+    "B2 (S-6, S-12): a producer registered after loseWriteConnection is stopped, and the end not put off") {
+    Pair pair(driver);
+    StrictPushProducer push;
+    StrictPullProducer pull;
+    pair.client->halfCloseable = true;
+    pair.serverTransport().write("the last word");
+    pair.serverTransport().loseWriteConnection();
+    pair.serverTransport().registerProducer(push);
+    CHECK(push.calls() == Calls{"stop"});
+    driver.runUntil([&] { return pair.client->readLost; });
+    CHECK(pair.client->received == "the last word");
+    pair.serverTransport().registerProducer(pull); // the end is sent
+    CHECK(pull.calls() == Calls{"stop"});
+    pair.clientTransport().write("still received");
+    driver.runUntil([&] { return pair.server->received == "still received"; });
+    CHECK(push.calls() == Calls{"stop"});
+    CHECK(pull.calls() == Calls{"stop"});
+}
+
+CONFORMANCE_CASE("S-14: a pull producer that writes nothing when asked is asked again when something was written") {
+    Pair pair(driver);
+    StrictPullProducer producer;
+    pair.serverTransport().registerProducer(producer);
+    driver.turns();
+    CHECK(producer.calls() == Calls{"resume"});
+    pair.serverTransport().write("late");
+    driver.runUntil([&] { return pair.client->received == "late" && producer.calls().size() == 2; });
+    pair.serverTransport().guarded([&] { pair.serverTransport().write(" again"); });
+    driver.runUntil([&] { return pair.client->received == "late again" && producer.calls().size() == 3; });
+    driver.turns();
+    CHECK(producer.calls().size() == 3);
+    CHECK(producer.violations().empty());
+    pair.serverTransport().unregisterProducer();
+}
+
 CONFORMANCE_CASE("B3 (S-14): a pull producer that fills the buffer by write is not paused") {
     checkPullIsNotPaused(driver, &byWrite);
 }

@@ -159,6 +159,25 @@ REAL_CASE("A13 (S-35): in connectionLost the socket is closed") {
     CHECK(error == EBADF);
 }
 
+CONFORMANCE_CASE("A13 (S-35): the view of a transport lives through connectionLost, without a descriptor") {
+    Pair pair(driver);
+    TcpTransport* const before = pair.clientTransport().as<TcpTransport>();
+    REQUIRE(before != nullptr);
+    int descriptor = 0;
+    pair.client->onLost = [&](const Failure&) {
+        TcpTransport* const tcp = pair.clientTransport().as<TcpTransport>();
+        CHECK(tcp == before);
+        tcp->setTcpNoDelay(true);
+        tcp->setTcpKeepAlive(KeepAlive{});
+        tcp->setTcpUserTimeout(1s);
+        descriptor = tcp->socketDescriptor();
+    };
+    pair.clientTransport().loseConnection();
+    pair.runUntilLost();
+    CHECK(descriptor == -1);
+    CHECK(pair.clientTransport().as<TcpTransport>() == nullptr);
+}
+
 REAL_CASE("A14: what setTcpNoDelay sets, getTcpNoDelay reports") {
     Pair pair(driver);
     TcpTransport& tcp = *pair.clientTransport().as<TcpTransport>();

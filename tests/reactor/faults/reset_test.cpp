@@ -12,6 +12,9 @@
 
 #include <doctest/doctest.h>
 
+#include <poll.h>
+#include <sys/socket.h>
+
 #include <cerrno>
 #include <string>
 
@@ -124,6 +127,42 @@ TEST_CASE("S-38: a reset while reading is paused is noticed") {
         served.checkLost();
         CHECK(served.record->reason.check<ConnectionLost>());
         CHECK(served.record->reason.code() == ECONNRESET);
+    }
+}
+
+TEST_CASE("S-38: an urgent byte to a connection whose reading is paused hides no reset") {
+    for (const Dispatch dispatch : kDispatches) {
+        Served served(dispatch, {.made = [](HookedProtocol& protocol) { protocol.transport->pauseProducing(); }});
+        REQUIRE(served.untilMade());
+        served.peer.send("unread"); // from now on only what is urgent or broken is watched for
+        runTurns(served.reactor, 3);
+        for (int i = 0; i < 2; ++i) {
+            REQUIRE(::send(served.peer.fd(), "!", 1, MSG_OOB) == 1);
+            runTurns(served.reactor, 3);
+            CHECK(served.record->lost == 0);
+            pollfd urgent{.fd = served.protocol->transport->as<TcpTransport>()->socketDescriptor(),
+                          .events = POLLPRI,
+                          .revents = 0};
+            CHECK(::poll(&urgent, 1, 0) == 0); // it was taken, and wakes nobody again
+        }
+        served.peer.reset();
+        served.checkLost();
+        CHECK(served.record->reason.code() == ECONNRESET);
+    }
+}
+
+TEST_CASE("an urgent byte is for nobody: what comes before and after it is delivered without it") {
+    for (const Dispatch dispatch : kDispatches) {
+        Served served(dispatch, {});
+        REQUIRE(served.untilMade());
+        served.protocol->transport->pauseProducing();
+        served.peer.send("before ");
+        REQUIRE(::send(served.peer.fd(), "!", 1, MSG_OOB) == 1);
+        runTurns(served.reactor, 3);
+        served.peer.send("after");
+        served.protocol->transport->resumeProducing();
+        CHECK(runUntil(served.reactor, [&] { return served.record->received == "before after"; }));
+        CHECK(served.record->lost == 0);
     }
 }
 
