@@ -147,9 +147,7 @@ TEST_CASE("a name that is being looked up keeps a foreign loop alive, and so doe
         for (int i = 0; i < 10; ++i)
             uv_run(loop.get(), UV_RUN_NOWAIT);
         CHECK(uv_loop_alive(loop.get()) != 0);
-        reactor.remote().post([&] {
-            names.queries.at(0)->answer({Address::ipv4("127.0.0.1", server.port())});
-        });
+        reactor.remote().post([&] { names.queries.at(0)->answer({Address::ipv4("127.0.0.1", server.port())}); });
         for (int i = 0; i < 1000 && made == 0; ++i)
             uv_run(loop.get(), UV_RUN_ONCE);
         CHECK(made == 1);

@@ -8,6 +8,7 @@
 #include <doctest/doctest.h>
 #include <uv.h>
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -91,6 +92,13 @@ private:
     Block* block_;
 };
 
+/// Lets the smallest time pass that the system's clock knows.
+void spin() {
+    const auto began = std::chrono::steady_clock::now();
+    while (std::chrono::steady_clock::now() <= began + 1us)
+        continue;
+}
+
 } // namespace
 
 TEST_CASE("run() carries an echo from connectionMade to connectionLost, in both dispatch modes, again and again") {
@@ -172,4 +180,37 @@ TEST_CASE("a reactor's own loop outlives it while a user's handle is open, which
     uv_close(reinterpret_cast<uv_handle_t*>(&idle), nullptr);
     uv_run(loop, UV_RUN_DEFAULT);
     CHECK(uv_loop_close(loop) == 0);
+}
+
+TEST_CASE("S-133: now() goes on between turns, though no turn comes") {
+    for (const bool turned : {false, true}) {
+        UvReactor reactor;
+        if (turned)
+            reactor.iterate();
+        const TimePoint before = reactor.now();
+        spin();
+        CHECK(reactor.now() > before);
+        reactor.callLater(1h, [] {});
+        const TimePoint scheduled = reactor.now();
+        spin();
+        CHECK(reactor.now() > scheduled);
+    }
+}
+
+TEST_CASE(
+    "S-133: now() stands still within a callback though time passes there, and though calls are counted from then") {
+    UvReactor reactor;
+    int calls = 0;
+    const auto check = [&] {
+        ++calls;
+        const TimePoint begin = reactor.now();
+        spin();
+        CHECK(reactor.callLater(1h, [] {}).getTime() > begin + 1h);
+        CHECK(reactor.now() == begin);
+    };
+    reactor.callLater(0s, check);
+    reactor.callFromThread(check);
+    for (int i = 0; i < 100 && calls < 2; ++i)
+        reactor.iterate(1ms);
+    CHECK(calls == 2);
 }

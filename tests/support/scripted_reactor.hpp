@@ -47,7 +47,7 @@ private:
 };
 
 /// The core without a backend: time passes, attempts and look-ups end when the test says so.
-class ScriptedReactor final : public core::ReactorCore {
+class ScriptedReactor : public core::ReactorCore {
 public:
     ScriptedReactor() : ReactorCore([] {}, std::make_unique<SeededRandom>(1)) {
         auto resolver = std::make_unique<ScriptedResolver>();
