@@ -42,9 +42,10 @@ public:
     /// On a loop of its own. @throws std::system_error when there are no descriptors for one.
     explicit UvReactor(const ReactorOptions& options = {});
 
-    /// On the caller's loop, which must outlive the reactor. What is pending (connections, ports, calls, attempts to connect with
-    /// their look-ups) keeps that loop alive, as handles of its own would; the reactor's end closes what is ours and nothing else, and the loop's owner runs it until that is
-    /// done.
+    /// On the caller's loop, which must outlive the reactor. What is pending (connections, ports, calls, attempts to
+    /// connect with their look-ups) keeps that loop alive, as handles of its own would, but for calls from other
+    /// threads, which wake a loop that waits and keep none from ending. The reactor's end closes what is ours and
+    /// nothing else, and the loop's owner runs it until that is done.
     explicit UvReactor(uv_loop_s* loop, const ReactorOptions& options = {});
     ~UvReactor() override;
 

@@ -121,6 +121,18 @@ TEST_CASE("what a callback leaves to be done keeps a foreign loop alive at once"
     CHECK(uv_loop_alive(loop.get()) == 0);
 }
 
+TEST_CASE("a call that was posted keeps no foreign loop alive: it waits for the loop's next turn") {
+    HostLoop loop;
+    UvReactor reactor(loop.get());
+    bool called = false;
+    reactor.callFromThread([&] { called = true; });
+    loop.run();
+    CHECK_FALSE(called);
+    reactor.callLater(1ms, [] {});
+    loop.run();
+    CHECK(called);
+}
+
 TEST_CASE("run() and iterate() on a foreign loop turn though nothing keeps the loop alive, and leave it so") {
     HostLoop loop;
     UvReactor reactor(loop.get(), {.runForeignLoop = true});
