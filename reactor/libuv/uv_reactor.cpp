@@ -275,6 +275,12 @@ Random& UvReactor::secureRandom() {
     return impl_->secureRandom;
 }
 
+// Time stands still in our callbacks alone: the loop may wait after one of the user's own handles, and what that was
+// told must not be kept.
+TimePoint UvReactor::now() const {
+    return impl_->context.inside != 0 ? ReactorCore::now() : readClock();
+}
+
 std::chrono::system_clock::time_point UvReactor::wall() const {
     return std::chrono::system_clock::now();
 }

@@ -64,6 +64,7 @@ public:
     Random& secureRandom() override;
 
     // Clock
+    TimePoint now() const override;
     std::chrono::system_clock::time_point wall() const override;
 
     // For the core
