@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace torsion;
@@ -92,10 +93,10 @@ private:
     Block* block_;
 };
 
-/// Lets the smallest time pass that the system's clock knows.
-void spin() {
+/// Lets time pass, the smallest that the system's clock knows or more.
+void spin(std::chrono::microseconds time = 1us) {
     const auto began = std::chrono::steady_clock::now();
-    while (std::chrono::steady_clock::now() <= began + 1us)
+    while (std::chrono::steady_clock::now() <= began + time)
         continue;
 }
 
@@ -213,4 +214,26 @@ TEST_CASE(
     for (int i = 0; i < 100 && calls < 2; ++i)
         reactor.iterate(1ms);
     CHECK(calls == 2);
+}
+
+TEST_CASE("S-133: now() goes on over a wait before which the user's own handle has asked for it") {
+    for (const Dispatch dispatch : {Dispatch::Direct, Dispatch::TwoPhase}) {
+        UvReactor reactor(ReactorOptions{.dispatch = dispatch});
+        TimePoint before;
+        TimePoint after;
+        std::thread other;
+        const OwnTimer timer(reactor.loop(), [&] {
+            before = reactor.now();
+            other = std::thread([&, remote = reactor.remote()] {
+                spin(2ms);
+                remote.post([&] {
+                    after = reactor.now();
+                    reactor.stop();
+                });
+            });
+        });
+        reactor.run();
+        other.join();
+        CHECK(after - before >= 2ms);
+    }
 }
