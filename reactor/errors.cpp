@@ -97,7 +97,8 @@ Failure connectFailure(int code, std::string_view what) {
 } // namespace
 
 CannotListenError::CannotListenError(std::string interface, int port, int code, std::string_view option)
-    : ErrorClass(cannotListenText(interface, port, code, option), code), interface_(std::move(interface)), port_(port) {}
+    : ErrorClass(cannotListenText(interface, port, code, option), code), interface_(std::move(interface)), port_(port) {
+}
 
 Failure getConnectError(int code, std::string_view what) {
     switch (code) {

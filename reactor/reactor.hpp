@@ -140,7 +140,8 @@ public:
 
     /// Listens, now: binding fails here or not at all (S-77).
     /// @param port 0..65535; 0: the kernel chooses, see `ListeningPort::getHost()`.
-    /// @throws CannotListenError naming interface and port, and an option that cannot be set; InvalidAddressError; std::invalid_argument (port, options).
+    /// @throws CannotListenError naming interface and port, and an option that cannot be set; InvalidAddressError;
+    /// std::invalid_argument (port, options).
     virtual std::shared_ptr<ListeningPort> listenTCP(int port, std::shared_ptr<Factory> factory,
                                                      const ListenOptions& options = {}) = 0;
 

@@ -22,8 +22,8 @@ const char* nameOf(Connector::State state) {
 
 ConnectorCore::ConnectorCore(ReactorCore& reactor, Destination destination, std::shared_ptr<ClientFactory> factory,
                              const ConnectOptions& options)
-    : reactor_(reactor), turn_(reactor.turn()), reactorGone_(reactor.gone()), destination_(std::move(destination)), factory_(std::move(factory)),
-      configureSocket_(options.configureSocket.toFunction()), bindPort_(options.bindPort),
+    : reactor_(reactor), turn_(reactor.turn()), reactorGone_(reactor.gone()), destination_(std::move(destination)),
+      factory_(std::move(factory)), configureSocket_(options.configureSocket.toFunction()), bindPort_(options.bindPort),
       timeoutAfter_(options.timeout), attemptDelay_(options.attemptDelay), id_(turn_.nextId()) {
     if (timeoutAfter_ && timeoutAfter_->count() < 0)
         throw std::invalid_argument("connectTCP: timeout is negative");

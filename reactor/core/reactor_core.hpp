@@ -64,8 +64,8 @@ public:
     std::shared_ptr<void> kept(std::uint64_t id) const;
     void release(std::uint64_t id) { kept_.erase(id); }
 
-    /// What waits for something that the backend may not know of (a name look-up); a loop that ends when nothing is left
-    /// to wait for must not end while one lives.
+    /// What waits for something that the backend may not know of (a name look-up); a loop that ends when nothing is
+    /// left to wait for must not end while one lives.
     class Pending {
     public:
         explicit Pending(ReactorCore& reactor) noexcept : reactor_(reactor) { reactor_.keepAlive(true); }

@@ -120,8 +120,8 @@ private:
         ScopedCall closeTimer;          // ends a drain or a linger that takes too long
         TimePoint progress{};           // last time a closing stream got anywhere
         TimePoint finSent{};
-        Failure outputError;         // why our direction is Broken
-        ScopedCall retry;            // sends again: the kernel had no memory
+        Failure outputError; // why our direction is Broken
+        ScopedCall retry;    // sends again: the kernel had no memory
         Duration retryDelay = kRetryDelay;
 
         void hold(std::string_view bytes);

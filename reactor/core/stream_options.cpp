@@ -47,8 +47,8 @@ void checkKeepAlive(const KeepAlive& times) {
 
 void checkUserTimeout(std::chrono::milliseconds timeout) {
     if (timeout.count() < 0 || timeout.count() > std::numeric_limits<int>::max()) {
-        throw std::invalid_argument(fmt::format("userTimeout must be 0..{} ms, not {} ms",
-                                                std::numeric_limits<int>::max(), timeout.count()));
+        throw std::invalid_argument(
+            fmt::format("userTimeout must be 0..{} ms, not {} ms", std::numeric_limits<int>::max(), timeout.count()));
     }
 }
 

@@ -60,23 +60,28 @@ void LoopHooks::keepAlive(bool more) noexcept {
     }
 }
 
-void LoopHooks::setBusy(bool busy) noexcept {
-    if (busy == block_->busy)
+void LoopHooks::setBusy(Block& block, bool busy) noexcept {
+    if (busy == block.busy)
         return;
-    block_->busy = busy;
+    block.busy = busy;
     if (busy) {
-        uv_idle_start(&block_->idle, [](uv_idle_t*) {});
+        uv_idle_start(&block.idle, [](uv_idle_t*) {});
     } else {
-        uv_idle_stop(&block_->idle);
+        uv_idle_stop(&block.idle);
     }
 }
 
 void LoopHooks::setAlarm(std::uint64_t milliseconds) noexcept {
     uv_update_time(block_->alarm.loop); // the alarm counts from the loop's time, which may be old
     block_->alarmSet = true;
-    // It can fire up to a millisecond early, on the loop's rounded clock: it is not set any more then.
-    uv_timer_start(
-        &block_->alarm, [](uv_timer_t* handle) { blockOf(handle).alarmSet = false; }, milliseconds, 0);
+    // It can fire up to a millisecond early, on the loop's rounded clock, when nothing is due yet and a poll is next:
+    // that one must not wait, for what comes after it sets the alarm anew.
+    const auto fired = [](uv_timer_t* handle) {
+        Block& block = blockOf(handle);
+        block.alarmSet = false;
+        setBusy(block, true);
+    };
+    uv_timer_start(&block_->alarm, fired, milliseconds, 0);
 }
 
 void LoopHooks::clearAlarm() noexcept {

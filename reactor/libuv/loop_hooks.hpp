@@ -49,7 +49,7 @@ public:
     };
 
     /// The next poll does not wait / waits again.
-    void setBusy(bool busy) noexcept;
+    void setBusy(bool busy) noexcept { setBusy(*block_, busy); }
 
     /// Ends the wait `milliseconds` from now at the latest.
     void setAlarm(std::uint64_t milliseconds) noexcept;
@@ -77,6 +77,7 @@ private:
         return *static_cast<Block*>(handle->data);
     }
     static void close(Block& block) noexcept;
+    static void setBusy(Block& block, bool busy) noexcept;
 
     Block* block_;
 };

@@ -13,8 +13,8 @@ namespace torsion::uv {
 /// left alone when the program has a handler of its own (S-126). Its end restores every previous handling, which
 /// `uv_signal_stop` does not.
 ///
-/// How signals are handled is the process's affair, and several reactors may run on threads of it. So the handling found
-/// by the first that watches a signal is kept for the whole process, under a mutex, and the last one restores it,
+/// How signals are handled is the process's affair, and several reactors may run on threads of it. So the handling
+/// found by the first that watches a signal is kept for the whole process, under a mutex, and the last one restores it,
 /// whatever the order of their ends. A signal is told to all that watch it.
 class Signals {
 public:

@@ -62,7 +62,8 @@ void TcpConnect::begin(const core::ConnectSpec& spec) {
     if (const OptionError refused = applyStreamOptions(fd, spec.stream))
         return failLater(Failure::of<ConnectError>(refused.describe()));
     if (!spec.local.isNone()) {
-        // Merely for more ports: the port is then chosen when the destination is known, which wastes none of the 28,000 (Linux 4.2).
+        // Merely for more ports: the port is then chosen when the destination is known, which wastes none of the 28,000
+        // (Linux 4.2).
         if (spec.local.port() == 0)
             setOption(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
         if (const int error = bindTo(fd, spec.local); error != 0) {

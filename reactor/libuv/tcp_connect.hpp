@@ -19,7 +19,8 @@ namespace torsion::uv {
 class TcpConnect final : public core::Connecting, private Ready, private core::Closing {
 public:
     /// Begins. Errors are told to `events`, whichever call they come from: ConnectBindError when `spec.local` cannot be
-    /// bound, ConnectError naming it for an option of `spec.stream`, what the hook throws as it is, all else as `getConnectError` maps it (S-103).
+    /// bound, ConnectError naming it for an option of `spec.stream`, what the hook throws as it is, all else as
+    /// `getConnectError` maps it (S-103).
     TcpConnect(LoopContext& context, const Address& address, const core::ConnectSpec& spec,
                core::ConnectEvents& events);
 

@@ -237,3 +237,25 @@ TEST_CASE("S-133: now() goes on over a wait before which the user's own handle h
         CHECK(after - before >= 2ms);
     }
 }
+
+TEST_CASE("a call is made though an event came in the millisecond before it, and none after") {
+    UvReactor reactor;
+    int left = 300;
+    std::thread other;
+    std::function<void()> next = [&] {
+        if (other.joinable())
+            other.join();
+        if (--left == 0)
+            return reactor.stop();
+        reactor.callLater(1ms, [&] { next(); });
+        other = std::thread([remote = reactor.remote(), wait = left * 3us]() mutable {
+            const auto begin = std::chrono::steady_clock::now();
+            while (std::chrono::steady_clock::now() < begin + wait)
+                std::this_thread::yield();
+            remote.post([] {});
+        });
+    };
+    reactor.callWhenRunning([&] { next(); });
+    reactor.run();
+    CHECK(left == 0);
+}

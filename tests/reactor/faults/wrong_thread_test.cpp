@@ -22,6 +22,7 @@ using namespace torsion::test;
 
 namespace {
 
+#ifndef NDEBUG
 struct End {
     int status = -1;    // as waitpid has it
     std::string errors; // what it printed on stderr
@@ -73,6 +74,7 @@ const Use kUses[] = {
     [](Transport& transport) { transport.guarded([] {}); },
     [](Transport& transport) { transport.reactor().callLater(Duration::zero(), [] {}); },
 };
+#endif
 
 } // namespace
 

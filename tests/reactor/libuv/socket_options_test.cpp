@@ -66,8 +66,7 @@ TEST_CASE("stream options hold on both sides of a connection from its first call
     UvReactor reactor;
     const auto server = std::make_shared<HookedProtocol>(hooks);
     const auto client = std::make_shared<HookedProtocol>(hooks);
-    const auto port =
-        reactor.listenTCP(0, HookedFactory::of(server), {.interface = "127.0.0.1", .stream = kOptions});
+    const auto port = reactor.listenTCP(0, HookedFactory::of(server), {.interface = "127.0.0.1", .stream = kOptions});
     reactor.connectTCP("127.0.0.1", port->getHost().port(), HookedFactory::of(client), {.stream = kOptions});
     CHECK(runUntil(reactor, [&] { return checked == 2; }));
 }
