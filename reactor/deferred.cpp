@@ -1,42 +1,19 @@
 #include <reactor/deferred.hpp>
 
-#include <stdexcept>
+#include <reactor/clock.hpp>
+#include <reactor/errors.hpp>
 
-namespace torsion {
+#include <spdlog/fmt/fmt.h>
 
-Deferred<void> Deferred<void>::fail(Failure failure, std::source_location place) {
-    if (!failure)
-        throw std::invalid_argument("Deferred::fail: the Failure is empty");
-    return {detail::NodePtr(new detail::FiredNode(std::move(failure), place)), place};
+namespace torsion::detail {
+
+DelayedCall cancelAfter(Clock& clock, Duration timeout, Canceller canceller) {
+    return clock.callLater(timeout, [canceller = std::move(canceller)] { canceller.cancel(); });
 }
 
-Deferred<void> Deferred<void>::fromOutcome(detail::StepOutcome outcome, const detail::NodePtr& spent) {
-    if (outcome.inner)
-        return {std::move(outcome.inner), place_};
-    if (!outcome.failure)
-        return succeed(place_);
-    if (!spent)
-        return fail(std::move(outcome.failure), place_);
-    spent->refill(std::move(outcome.failure));
-    return {spent, place_};
+Failure timeoutFailure(Duration timeout) {
+    const double seconds = std::chrono::duration<double>(timeout).count();
+    return Failure::of<TimeoutError>(fmt::format("There was no result within {} s.", seconds));
 }
 
-detail::StepOutcome Deferred<void>::intoOutcome() && {
-    if (!usable_)
-        detail::throwConsumedDeferred();
-    usable_ = false;
-    const detail::NodePtr node = std::move(node_);
-    if (!node)
-        return {};
-    if (node->state() == detail::DeferredNode::State::Fired)
-        return {node->takeFailure(), {}};
-    return {{}, node};
-}
-
-void Deferred<void>::drop() noexcept {
-    usable_ = false;
-    if (const detail::NodePtr node = std::move(node_))
-        node->dropHandle();
-}
-
-} // namespace torsion
+} // namespace torsion::detail

@@ -1,23 +1,22 @@
 #pragma once
 
+#include <reactor/delayed_call.hpp>
 #include <reactor/detail/deferred_node.hpp>
+#include <reactor/detail/deferred_steps.hpp>
+#include <reactor/errors.hpp>
 #include <reactor/failure.hpp>
-#include <reactor/function.hpp>
+#include <reactor/result.hpp>
+#include <reactor/time_point.hpp>
 
+#include <chrono>
 #include <concepts>
-#include <functional>
-#include <optional>
 #include <source_location>
 #include <type_traits>
 #include <utility>
 
 namespace torsion {
 
-template <class T>
-class Deferred;
-
-template <class T>
-class Promise;
+class Clock;
 
 /// Cancels the Deferred it was taken from, wherever that has been moved to. A copyable handle; it keeps nothing going,
 /// and does nothing once there is a result.
@@ -27,8 +26,9 @@ public:
 
     /// See Deferred::cancel.
     void cancel() const {
+        // Those who are told may destroy this object.
         if (node_)
-            node_->cancel();
+            detail::NodePtr(node_)->cancel();
     }
 
 private:
@@ -42,110 +42,79 @@ private:
 
 namespace detail {
 
-template <class>
-inline constexpr bool kAlwaysFalse = false;
+template <class T>
+class CoroutinePromise;
+template <class T>
+class DeferredAwaiter;
 
-/// Calls a step's function and tells what came of it; what it throws becomes the failure.
-template <class F, class... Args>
-StepOutcome callStep(F& function, Args&&... args) noexcept;
-
-/// The four kinds of steps: what they do with the failure from above, which is empty on success.
-template <class F>
-struct CallbackStep {
-    F callback;
-    StepOutcome operator()(Failure failure) noexcept {
-        return failure ? StepOutcome{std::move(failure), {}} : callStep(callback);
-    }
-};
-
-template <class F>
-struct ErrbackStep {
-    F errback;
-    StepOutcome operator()(Failure failure) noexcept {
-        return failure ? callStep(errback, std::as_const(failure)) : StepOutcome{};
-    }
-};
-
-template <class F, class G>
-struct CallbacksStep {
-    F callback;
-    G errback;
-    StepOutcome operator()(Failure failure) noexcept {
-        return failure ? callStep(errback, std::as_const(failure)) : callStep(callback);
-    }
-};
-
-template <class F>
-struct BothStep {
-    F function;
-    StepOutcome operator()(Failure failure) noexcept {
-        if constexpr (std::is_invocable_v<F&, const Failure*>)
-            return pass<const Failure*>(std::move(failure), failure ? &failure : nullptr);
-        else
-            return pass<>(std::move(failure));
-    }
-
-private:
-    template <class... Args>
-    StepOutcome pass(Failure&& failure, Args... args) noexcept {
-        StepOutcome outcome = callStep(function, args...);
-        if (std::is_void_v<std::invoke_result_t<F&, Args...>> && !outcome.failure)
-            outcome.failure = std::move(failure);
-        return outcome;
-    }
-};
-
-/// A step that waits for its turn.
-template <class Step>
-class StepNode final : public DeferredNode {
-public:
-    StepNode(Step step, const std::source_location& place) : DeferredNode(place), step_(std::move(step)) {}
-
-protected:
-    void run(DeferredNode& above) noexcept override {
-        StepOutcome outcome = (*step_)(above.takeFailure());
-        // A canceller may keep the node; what the function holds goes now.
-        step_.reset();
-        become(std::move(outcome));
-    }
-
-private:
-    std::optional<Step> step_;
-};
+/// The timer and the message of addTimeout.
+DelayedCall cancelAfter(Clock& clock, Duration timeout, Canceller canceller);
+Failure timeoutFailure(Duration timeout);
 
 } // namespace detail
 
-/// A result that is not there yet, for operations that give no value: they succeed or fail.
+/// A result that is not there yet: a T, or nothing for void, or the Failure because of which there will be none.
 ///
-/// Move-only, with one consumer: addCallback, addErrback, addCallbacks and addBoth consume the Deferred and return that
-/// of their own result, `std::move(d).addCallback(f).addErrback(g)`. The steps run in order, at once when the result is
-/// there, else inside Promise::callback or errback (S-155). A step may return nothing, a Failure (not empty: the step
-/// failed), or a `Deferred<void>`, whose result becomes that of the step. What it throws is its failure (S-157).
-/// Chains of any length are run, cancelled and destroyed without recursion.
+/// Move-only, with one consumer: addCallback, addErrback, addCallbacks, addBoth and addTimeout consume the Deferred and
+/// return that of their own result, `std::move(d).addCallback(f).addErrback(g)`. The steps run in order, at once when
+/// the result is there, else inside Promise::callback or errback (S-155). A step may return
+///  - a value, which is the result of its Deferred, or nothing,
+///  - a Failure: the step failed (S-158); an empty one is success where no value is expected,
+///  - a Result<U>,
+///  - a Deferred<U>, whose result becomes that of the step (S-160).
+/// What a step throws is its failure (S-157). Chains of any length are run, cancelled and destroyed without recursion.
+///
+/// A coroutine may return a Deferred<T>, and await one: `T value = co_await std::move(d);` throws where it fails. See
+/// <reactor/coroutine.hpp>.
 ///
 /// Destroying a Deferred stops nothing: the operation and the steps go on. A failure that no step has handled is logged
 /// once, "Unhandled error in Deferred:" with the place of its creation, when it arrives or when the Deferred is
 /// destroyed, whichever is later. Only cancel() and Canceller cancel.
 ///
+/// A Deferred that has its result from the start holds it itself, and its steps run without any allocation; one that
+/// waits takes a node from a pool of its thread, and so does each step that waits.
+///
 /// Owned by whoever awaits it; belongs to the thread of its reactor. Everything may be called from inside its steps.
 /// After Twisted's Deferred, which several may wait for and which has no types.
-template <>
-class [[nodiscard]] Deferred<void> {
+/// @tparam T void, or any type that can be moved; no reference, not const, no Deferred.
+template <class T>
+class [[nodiscard]] Deferred {
+    static_assert(detail::CheckValueType<T>::kChecked);
+
 public:
+    using ValueType = T;
+    using promise_type = detail::CoroutinePromise<T>;
+
     /// Has succeeded already. Allocates nothing.
-    static Deferred succeed(std::source_location place = std::source_location::current()) noexcept {
-        return Deferred(nullptr, place);
+    static Deferred succeed(std::source_location place = std::source_location::current()) noexcept
+        requires std::is_void_v<T>
+    {
+        return Deferred(Result<T>(), place);
+    }
+    template <class U = T>
+        requires(!std::is_void_v<T> && std::is_convertible_v<U, detail::Stored<T>>)
+    static Deferred succeed(U&& value, std::source_location place = std::source_location::current()) {
+        return Deferred(Result<T>(std::forward<U>(value)), place);
     }
 
-    /// Has failed already. Throws std::invalid_argument when `failure` is empty.
-    static Deferred fail(Failure failure, std::source_location place = std::source_location::current());
+    /// Has failed already. Allocates nothing. Throws std::invalid_argument when `failure` is empty.
+    static Deferred fail(Failure failure, std::source_location place = std::source_location::current()) {
+        return Deferred(Result<T>(std::move(failure)), place);
+    }
+
+    /// Has its result already, either way.
+    static Deferred ready(Result<T> result, std::source_location place = std::source_location::current()) noexcept {
+        return Deferred(std::move(result), place);
+    }
 
     Deferred(Deferred&& other) noexcept
-        : node_(std::move(other.node_)), place_(other.place_), usable_(std::exchange(other.usable_, false)) {}
+        : node_(std::move(other.node_)), ready_(std::move(other.ready_)), place_(other.place_),
+          usable_(std::exchange(other.usable_, false)) {}
     Deferred& operator=(Deferred&& other) noexcept {
         if (this != &other) {
             drop();
             node_ = std::move(other.node_);
+            ready_ = std::move(other.ready_);
             place_ = other.place_;
             usable_ = std::exchange(other.usable_, false);
         }
@@ -153,37 +122,83 @@ public:
     }
     ~Deferred() { drop(); }
 
-    /// Calls `callback()` on success; a failure passes by.
-    template <std::invocable F>
-    Deferred addCallback(F&& callback) && {
-        return then(detail::CallbackStep<std::decay_t<F>>{std::forward<F>(callback)});
+    /// Calls `callback(T)`, `callback()` for void, on success; a failure passes by. Gives a Deferred<U> for what
+    /// `callback` returns.
+    template <detail::CallbackFor<T> F>
+    auto addCallback(F&& callback) && {
+        using Fn = std::decay_t<F>;
+        using U = detail::JoinedType<detail::CallbackValue<Fn, T>, detail::OnlyFails>;
+        return then<U>(detail::CallbackStep<T, U, Fn>{std::forward<F>(callback)});
     }
 
-    /// Calls `errback(const Failure&)` on failure; success passes by. The failure is handled when `errback` returns
-    /// nothing. To handle some kinds alone begin with `failure.trap<E>()`, or return the failure.
-    template <std::invocable<const Failure&> F>
-    Deferred addErrback(F&& errback) && {
-        return then(detail::ErrbackStep<std::decay_t<F>>{std::forward<F>(errback)});
+    /// Calls `errback(const Failure&)` on failure; success passes by. The failure is handled when `errback` returns a
+    /// T, or nothing: where T is not void, that drops the value of a success, too, and gives a Deferred<void>. To
+    /// handle some kinds alone begin with `failure.trap<E>()`, or return the failure.
+    template <detail::Errback F>
+    auto addErrback(F&& errback) && {
+        using Fn = std::decay_t<F>;
+        using U = detail::JoinedType<T, detail::ErrbackValue<Fn>>;
+        return then<U>(detail::ErrbackStep<T, U, Fn>{std::forward<F>(errback)});
     }
 
     /// Calls one of the two. `errback` does not hear of a failure of `callback` (S-159).
-    template <std::invocable F, std::invocable<const Failure&> G>
-    Deferred addCallbacks(F&& callback, G&& errback) && {
-        return then(detail::CallbacksStep<std::decay_t<F>, std::decay_t<G>>{std::forward<F>(callback),
-                                                                            std::forward<G>(errback)});
+    template <detail::CallbackFor<T> F, detail::Errback G>
+    auto addCallbacks(F&& callback, G&& errback) && {
+        using Fn = std::decay_t<F>;
+        using Gn = std::decay_t<G>;
+        using U = detail::JoinedType<detail::CallbackValue<Fn, T>, detail::ErrbackValue<Gn>>;
+        return then<U>(detail::CallbacksStep<T, U, Fn, Gn>{std::forward<F>(callback), std::forward<G>(errback)});
     }
 
-    /// Calls `function()`, or `function(const Failure*)` with null on success, in both cases. The result passes by
-    /// unchanged, unless the function throws, or returns a Failure or a Deferred: these take its place.
+    /// Calls the function in both cases. There are two kinds:
+    ///  - `function(Result<T>)` takes the result; what it returns is the new one;
+    ///  - `function()` and `function(const Failure*)`, with null on success, look: the result passes by unchanged,
+    ///    unless the function throws, or returns a Failure or a Deferred: these take its place.
     template <class F>
-        requires(std::invocable<F&> || std::invocable<F&, const Failure*>)
-    Deferred addBoth(F&& function) && {
-        return then(detail::BothStep<std::decay_t<F>>{std::forward<F>(function)});
+        requires(detail::BothKind<std::decay_t<F>, T>::kFits)
+    auto addBoth(F&& function) && {
+        using Both = detail::BothOf<std::decay_t<F>, T>;
+        return then<typename Both::U>(typename Both::Step{std::forward<F>(function)});
+    }
+
+    /// Cancels the Deferred when it has no result in time (S-171). If it then fails with CancelledError, that becomes a
+    /// TimeoutError; whatever else it comes to stays. Steps added before see the CancelledError; the timer is cancelled
+    /// when the result passes this point.
+    ///
+    /// @param timeout any chrono duration; throws std::invalid_argument when negative.
+    /// @param clock times it, and must not be destroyed before the result is there, unless it drops its calls then.
+    template <class Rep, class Period>
+    Deferred addTimeout(std::chrono::duration<Rep, Period> timeout, Clock& clock) && {
+        return std::move(*this).addTimeout(timeout, clock, [](Result<T> result, Duration time) -> Result<T> {
+            if (result.failure().template check<CancelledError>())
+                return detail::timeoutFailure(time);
+            return result;
+        });
+    }
+
+    /// @param onTimeoutCancel called with the result, a Result<T>, and the time-out when the timer was what cancelled;
+    ///        what it returns, any of what a step may return for a T, is the result.
+    template <class Rep, class Period, class F>
+        requires std::is_invocable_v<std::decay_t<F>&, Result<T>, Duration>
+    Deferred addTimeout(std::chrono::duration<Rep, Period> timeout, Clock& clock, F&& onTimeoutCancel) && {
+        if (hasResult())
+            return std::move(*this);
+        const Duration time = toDuration(timeout);
+        return std::move(*this).addBoth(
+            [call = detail::cancelAfter(clock, time, canceller()), time, place = place_,
+             onTimeoutCancel = std::decay_t<F>(std::forward<F>(onTimeoutCancel))](Result<T> result) mutable {
+                if (call.called())
+                    return detail::callStep<T>(place, onTimeoutCancel, std::move(result), time);
+                if (call.active())
+                    call.cancel();
+                return Deferred::ready(std::move(result), place);
+            });
     }
 
     /// Asks the producer to stop. Without a result yet the Deferred fails with CancelledError, through its steps as
     /// with any failure, before this returns; the producer's own canceller may bring another result instead. When a
-    /// step waits for an inner Deferred, that one is cancelled (S-169). Does nothing once there is a result.
+    /// step waits for an inner Deferred, that one is cancelled (S-169); of a coroutine, what it awaits. Does nothing
+    /// once there is a result.
     void cancel() {
         // The steps may destroy this object; the node is kept by the call.
         if (node_)
@@ -201,90 +216,157 @@ public:
     /// Gives the Deferred up on purpose: the end of a chain whose last step handles all failures.
     void detach() && { drop(); }
 
+    /// Awaits the result in a coroutine: `co_await std::move(d)`, `co_await f()`. Gives the value or throws; does not
+    /// suspend where the result is there.
+    detail::DeferredAwaiter<T> operator co_await() && noexcept;
+
 private:
-    friend class Promise<void>;
-    template <class F, class... Args>
-    friend detail::StepOutcome detail::callStep(F& function, Args&&... args) noexcept;
+    friend class Promise<T>;
+    friend class detail::DeferredAwaiter<T>;
+    friend class detail::CoroutinePromise<T>;
+    template <class, class, class>
+    friend class detail::StepNode;
+    template <class>
+    friend class Deferred;
 
     Deferred(detail::NodePtr node, const std::source_location& place) noexcept
-        : node_(std::move(node)), place_(place), usable_(true) {}
-    Deferred(std::nullptr_t, const std::source_location& place) noexcept : place_(place), usable_(true) {}
+        : node_(std::move(node)), ready_(detail::NoResult()), place_(place) {}
+    Deferred(Result<T>&& result, const std::source_location& place) noexcept
+        : ready_(std::move(result)), place_(place) {}
 
-    template <class Step>
-    Deferred then(Step step) {
+    void requireUsable() const {
         if (!usable_)
             detail::throwConsumedDeferred();
-        if (node_ && !hasResult()) {
-            detail::NodePtr next(new detail::StepNode<Step>(std::move(step), place_));
+    }
+
+    template <class U, class Step>
+    Deferred<U> then(Step step) {
+        requireUsable();
+        if (!hasResult()) {
+            detail::NodePtr next(new detail::StepNode<T, U, Step>(std::move(step), place_));
             node_->attach(next);
             node_ = detail::NodePtr();
             usable_ = false;
-            return Deferred(std::move(next), place_);
+            return Deferred<U>(std::move(next), place_);
         }
         // The result is here: no node is needed for the step.
-        usable_ = false;
-        const detail::NodePtr node = std::move(node_);
-        return fromOutcome(step(node ? node->takeFailure() : Failure()), node);
+        const std::source_location place = place_;
+        return step(std::move(*this).takeResult(), place);
     }
 
-    Deferred fromOutcome(detail::StepOutcome outcome, const detail::NodePtr& spent);
-    detail::StepOutcome intoOutcome() &&;
-    void drop() noexcept;
+    /// The result, which is there.
+    Result<T> takeResult() && noexcept {
+        usable_ = false;
+        if (!node_)
+            return std::move(ready_);
+        const detail::NodePtr node = std::move(node_);
+        return static_cast<detail::ResultNode<T>&>(*node).take();
+    }
 
-    detail::NodePtr node_; // null when it was born succeeded
+    /// The node when there is no result yet, else null.
+    detail::NodePtr takePending() && {
+        requireUsable();
+        if (hasResult())
+            return {};
+        usable_ = false;
+        return std::move(node_);
+    }
+
+    void drop() noexcept {
+        if (!std::exchange(usable_, false))
+            return;
+        if (node_)
+            detail::NodePtr(std::move(node_))->dropHandle();
+        else if (!ready_.hasValue())
+            detail::reportUnhandledFailure(std::move(ready_).failure(), place_);
+    }
+
+    detail::NodePtr node_; // null when it was born with its result
+    Result<T> ready_;
     std::source_location place_;
-    bool usable_;
+    bool usable_ = true;
 };
 
-/// The producer's side of a Deferred<void>. Fired once, by callback() or errback(). Destroyed unfired, its Deferred
-/// fails with BrokenPromiseError: at once, or, where steps of Deferreds are running on this thread, after these.
+/// The producer's side of a Deferred<T>. Fired once, by callback() or errback(). Destroyed unfired, its Deferred fails
+/// with BrokenPromiseError: at once, or, where steps of Deferreds are running on this thread, after these.
 ///
 /// @code
-/// torsion::Promise<void> promise;
-/// torsion::Deferred<void> done = promise.deferred();
+/// torsion::Promise<int> promise;
+/// torsion::Deferred<int> answer = promise.deferred();
 /// promise.onCancel([this] { stopWork(); });
 /// // … and later, by the producer, which keeps the promise:
-/// promise.callback();
+/// promise.callback(42);
 /// @endcode
-/// Move-only; owned by the producer; on the thread of its Deferred.
-template <>
-class Promise<void> : public detail::PromiseBase {
+/// Move-only; owned by the producer; on the thread of its Deferred. Its steps, and the coroutines that await it, may
+/// destroy it.
+template <class T>
+class Promise : public detail::PromiseBase {
+    static_assert(detail::CheckValueType<T>::kChecked);
+
 public:
     /// @param place what the log calls the place of creation when a failure is not handled.
     explicit Promise(std::source_location place = std::source_location::current())
-        : PromiseBase(detail::NodePtr(new detail::RootNode(place))) {}
+        : PromiseBase(detail::NodePtr(new detail::RootNode<T>(place))) {}
 
     /// The Deferred, once: a second call throws std::logic_error.
-    Deferred<void> deferred() {
+    Deferred<T> deferred() {
         detail::NodePtr node = takeDeferred();
         const std::source_location place = node->place();
-        return {std::move(node), place};
+        return Deferred<T>(std::move(node), place);
     }
 
     /// The operation has succeeded; the steps run before this returns. Throws AlreadyCalledError when fired before.
-    void callback() {
+    void callback()
+        requires std::is_void_v<T>
+    {
+        fire(Result<T>());
+    }
+    template <class U = T>
+        requires(!std::is_void_v<T> && std::is_convertible_v<U, detail::Stored<T>>)
+    void callback(U&& value) {
+        fire(Result<T>(std::forward<U>(value)));
+    }
+
+    /// callback() or errback().
+    void fire(Result<T> result) {
         if (mayFire())
-            fire(Failure());
+            detail::ResultNode<T>::fire(node(), std::move(result));
     }
 };
 
+/// A Deferred that has succeeded already.
+template <class T>
+Deferred<std::decay_t<T>> succeed(T&& value, std::source_location place = std::source_location::current()) {
+    return Deferred<std::decay_t<T>>::succeed(std::forward<T>(value), place);
+}
+inline Deferred<void> succeed(std::source_location place = std::source_location::current()) noexcept {
+    return Deferred<void>::succeed(place);
+}
+
+/// A Deferred that has failed already: `fail<int>(failure)`. Throws std::invalid_argument when `failure` is empty.
+template <class T = void>
+Deferred<T> fail(Failure failure, std::source_location place = std::source_location::current()) {
+    return Deferred<T>::fail(std::move(failure), place);
+}
+
+/// Calls the function and gives what comes of it as a Deferred: what it throws is the failure, a Deferred that it
+/// returns is passed on (S-175).
 template <class F, class... Args>
-detail::StepOutcome detail::callStep(F& function, Args&&... args) noexcept {
-    using Result = std::invoke_result_t<F&, Args...>;
-    try {
-        if constexpr (std::is_void_v<Result>) {
-            std::invoke(function, std::forward<Args>(args)...);
-            return {};
-        } else if constexpr (std::same_as<Result, Failure>) {
-            return {std::invoke(function, std::forward<Args>(args)...), {}};
-        } else {
-            static_assert(std::same_as<Result, Deferred<void>>,
-                          "a step of Deferred<void> returns void, Failure or Deferred<void>");
-            return std::invoke(function, std::forward<Args>(args)...).intoOutcome();
-        }
-    } catch (...) {
-        return {Failure::current(), {}};
-    }
+    requires std::is_invocable_v<F&, Args...>
+auto maybeDeferred(F&& function, Args&&... args) noexcept {
+    using U = detail::JoinedType<detail::ValueOfReturn<std::invoke_result_t<F&, Args...>>, detail::OnlyFails>;
+    return detail::callStep<U>(std::source_location::current(), function, std::forward<Args>(args)...);
+}
+
+/// Like maybeDeferred, for functions that return no Deferred.
+template <class F, class... Args>
+    requires std::is_invocable_v<F&, Args...>
+auto execute(F&& function, Args&&... args) noexcept {
+    static_assert(!detail::kIsDeferred<std::remove_cvref_t<std::invoke_result_t<F&, Args...>>>,
+                  "execute: the function returns a Deferred already; maybeDeferred takes both kinds");
+    return maybeDeferred(std::forward<F>(function), std::forward<Args>(args)...);
 }
 
 } // namespace torsion
+
+#include <reactor/coroutine.hpp>

@@ -9,25 +9,27 @@
 namespace torsion::detail {
 
 /// What runs on this thread. Promises that are dropped meanwhile wait in a list: were they fired at once, promises that
-/// own each other through their chains would be destroyed one inside the other.
+/// own each other through their chains would be destroyed one inside the other. So do coroutines that ended too deep in
+/// the stack.
 struct ChainRunner {
     bool active;
-    RootNode* firstAbandoned; // the list holds one reference on each
-    RootNode* lastAbandoned;
+    int depth;           // of results that came through coroutines of other libraries, one inside the other
+    DeferredNode* first; // the list holds one reference on each
+    DeferredNode* last;
 
-    void append(NodePtr root) noexcept {
-        auto* node = static_cast<RootNode*>(root.release());
-        (lastAbandoned != nullptr ? lastAbandoned->nextAbandoned_ : firstAbandoned) = node;
-        lastAbandoned = node;
+    void append(NodePtr later) noexcept {
+        DeferredNode* node = later.release();
+        (last != nullptr ? last->nextQueued_ : first) = node;
+        last = node;
     }
 
     NodePtr takeFirst() noexcept {
-        RootNode* node = firstAbandoned;
+        DeferredNode* node = first;
         if (node == nullptr)
             return {};
-        firstAbandoned = std::exchange(node->nextAbandoned_, nullptr);
-        if (firstAbandoned == nullptr)
-            lastAbandoned = nullptr;
+        first = std::exchange(node->nextQueued_, nullptr);
+        if (first == nullptr)
+            last = nullptr;
         return NodePtr::adopt(node);
     }
 };
@@ -46,16 +48,6 @@ void DeferredNode::operator delete(void* block, std::size_t size) noexcept {
     freeNode(block, size);
 }
 
-Failure DeferredNode::takeFailure() noexcept {
-    state_ = State::Taken;
-    return std::exchange(failure_, Failure());
-}
-
-void DeferredNode::refill(Failure failure) noexcept {
-    failure_ = std::move(failure);
-    state_ = State::Fired;
-}
-
 void DeferredNode::attach(NodePtr step) noexcept {
     step->up_ = this;
     down_ = std::move(step);
@@ -63,6 +55,12 @@ void DeferredNode::attach(NodePtr step) noexcept {
 
 void DeferredNode::dropHandle() noexcept {
     detached_ = true;
+    if (down_) {
+        // Whoever consumes a Deferred leaves it without a handle; so this was one being awaited, in a frame that is
+        // being destroyed.
+        down_->up_ = nullptr;
+        down_ = NodePtr();
+    }
     if (state_ == State::Fired)
         reportUnhandled();
 }
@@ -71,38 +69,68 @@ void DeferredNode::cancel() {
     NodePtr top(this);
     while (top->up_ != nullptr)
         top = NodePtr(top->up_);
-    top->cancelRoot();
+    top->cancelTop();
 }
 
-void DeferredNode::fire(NodePtr node, Failure failure) noexcept {
-    node->refill(std::move(failure));
-    node->resultArrived();
+void DeferredNode::cancelTop() {
+    RootPart* part = root();
+    if (part == nullptr || state_ != State::Waiting || part->cancelling)
+        return;
+    Failure failure = Failure::of<CancelledError>();
+    const NodePtr self(this);
+    if (!part->canceller) {
+        part->ignoreNextFire = true;
+        fail(self, std::move(failure));
+        return;
+    }
+    part->cancelling = true;
+    Function<void()> canceller = std::move(part->canceller);
+    try {
+        canceller();
+    } catch (...) {
+        failure = Failure::current();
+        if (state_ != State::Waiting)
+            log::logger()->error("A canceller fired its promise and then threw: {}", failure.toString());
+    }
+    if (state_ == State::Waiting)
+        fail(self, std::move(failure));
+}
+
+void DeferredNode::fail(NodePtr node, Failure failure) noexcept {
+    node->storeFailure(std::move(failure));
     settle(std::move(node));
 }
 
-void DeferredNode::become(StepOutcome outcome) noexcept {
-    if (!outcome.inner) {
-        refill(std::move(outcome.failure));
-        return;
-    }
-    DeferredNode& inner = *outcome.inner;
-    if (inner.state_ == State::Fired) {
-        adoptValue(inner);
-        refill(inner.takeFailure());
-    } else if (waitsBelow(inner)) {
-        outcome.inner->detached_ = true;
-        refill(Failure::fromException(std::make_exception_ptr(
+void DeferredNode::arrived() noexcept {
+    state_ = State::Fired;
+    if (RootPart* part = root())
+        part->canceller.reset();
+}
+
+void DeferredNode::await(DeferredNode& inner) {
+    if (waitsBelow(inner))
+        throw std::logic_error("a coroutine awaits the Deferred that waits for the coroutine itself");
+    state_ = State::Waiting;
+    inner.attach(NodePtr(this));
+}
+
+void DeferredNode::waitFor(NodePtr inner) noexcept {
+    if (inner->state_ == State::Fired) {
+        adopt(*inner);
+    } else if (waitsBelow(*inner)) {
+        inner->detached_ = true;
+        storeFailure(Failure::fromException(std::make_exception_ptr(
             std::logic_error("a callback returned the Deferred that waits for the callback itself"))));
     } else {
         adopting_ = true;
         state_ = State::Waiting;
-        inner.attach(NodePtr(this));
+        inner->attach(NodePtr(this));
     }
 }
 
-/// Whether `inner` is below this node, so that waiting for it would never end (S-163). It is the last of its chain: one
-/// walk goes down from here to the last node, the other up from `inner` to the first, in step, because either may be
-/// long, but rarely both are.
+/// Whether `inner` is this node or below it, so that waiting for it would never end (S-163). It is the last of its
+/// chain: one walk goes down from here to the last node, the other up from `inner` to the first, in step, because
+/// either may be long, but rarely both are.
 bool DeferredNode::waitsBelow(const DeferredNode& inner) const noexcept {
     const DeferredNode* below = this;
     const DeferredNode* above = &inner;
@@ -122,11 +150,24 @@ void DeferredNode::settle(NodePtr node) noexcept {
     }
     chainRunner.active = true;
     runChain(std::move(node));
-    while (NodePtr abandoned = chainRunner.takeFirst()) {
-        if (abandoned->state_ == State::Waiting)
-            fire(std::move(abandoned), Failure::of<BrokenPromiseError>());
+    while (NodePtr queued = chainRunner.takeFirst()) {
+        if (queued->state_ == State::Waiting)
+            queued->storeFailure(Failure::of<BrokenPromiseError>());
+        if (queued->state_ == State::Fired)
+            runChain(std::move(queued));
     }
     chainRunner.active = false;
+}
+
+void DeferredNode::settleBounded(NodePtr node) noexcept {
+    constexpr int kMaxDepth = 64;
+    if (chainRunner.active && chainRunner.depth >= kMaxDepth) {
+        chainRunner.append(std::move(node));
+        return;
+    }
+    ++chainRunner.depth;
+    settle(std::move(node));
+    --chainRunner.depth;
 }
 
 void DeferredNode::runChain(NodePtr node) noexcept {
@@ -134,8 +175,7 @@ void DeferredNode::runChain(NodePtr node) noexcept {
         NodePtr below = std::move(node->down_);
         below->up_ = nullptr;
         if (below->adopting_) {
-            below->adoptValue(*node);
-            below->refill(node->takeFailure());
+            below->adopt(*node);
         } else {
             below->state_ = State::Running;
             below->run(*node);
@@ -149,54 +189,38 @@ void DeferredNode::runChain(NodePtr node) noexcept {
 }
 
 void DeferredNode::reportUnhandled() noexcept {
-    const Failure failure = takeFailure();
-    if (!failure)
-        return;
-    try {
-        log::logger()->critical("Unhandled error in Deferred: {} (created at {}:{})", failure.toString(),
-                                place_.file_name(), place_.line());
-    } catch (...) {
-        // No memory for the message, or a sink of the program's that throws: nobody is left to tell.
-    }
+    reportUnhandledFailure(extractFailure(), place_);
 }
 
-void RootNode::setCanceller(Function<void()> canceller) noexcept {
-    if (state() == State::Waiting)
-        canceller_ = std::move(canceller);
-}
-
-void RootNode::cancelRoot() {
-    if (state() != State::Waiting || cancelling_)
-        return;
-    Failure failure = Failure::of<CancelledError>();
-    const NodePtr self(this);
-    if (!canceller_) {
-        ignoreNextFire_ = true;
-        fire(self, std::move(failure));
-        return;
-    }
-    cancelling_ = true;
-    Function<void()> canceller = std::move(canceller_);
-    try {
-        canceller();
-    } catch (...) {
-        failure = Failure::current();
-        if (state() != State::Waiting)
-            log::logger()->error("A canceller fired its promise and then threw: {}", failure.toString());
-    }
-    if (state() == State::Waiting)
-        fire(self, std::move(failure));
-}
-
-void RootNode::abandon(NodePtr root) noexcept {
-    auto& node = static_cast<RootNode&>(*root);
-    // A canceller that drops the promise leaves it to cancelRoot() to say what happened.
-    if (node.state() != State::Waiting || node.cancelling_)
+void DeferredNode::abandon(NodePtr root) noexcept {
+    // A canceller that drops the promise leaves it to cancelTop() to say what happened.
+    if (root->state_ != State::Waiting || root->root()->cancelling)
         return;
     if (chainRunner.active)
         chainRunner.append(std::move(root));
     else
-        fire(std::move(root), Failure::of<BrokenPromiseError>());
+        fail(std::move(root), Failure::of<BrokenPromiseError>());
+}
+
+void ForeignWaiter::run(DeferredNode&) noexcept {
+    arrived();
+    try {
+        waiting_.resume();
+    } catch (...) {
+        log::logger()->error("An exception left a coroutine that had awaited a Deferred: {}",
+                             Failure::current().toString());
+    }
+}
+
+void reportUnhandledFailure(const Failure& failure, const std::source_location& place) noexcept {
+    if (!failure)
+        return;
+    try {
+        log::logger()->critical("Unhandled error in Deferred: {} (created at {}:{})", failure.toString(),
+                                place.file_name(), place.line());
+    } catch (...) {
+        // No memory for the message, or a sink of the program's that throws: nobody is left to tell.
+    }
 }
 
 PromiseBase& PromiseBase::operator=(PromiseBase&& other) noexcept {
@@ -212,30 +236,32 @@ void PromiseBase::errback(Failure failure) {
     if (!failure)
         throw std::invalid_argument("Promise::errback: the Failure is empty");
     if (mayFire())
-        fire(std::move(failure));
+        DeferredNode::fail(node_, std::move(failure));
 }
 
 void PromiseBase::onCancel(Function<void()> canceller) {
-    root().setCanceller(std::move(canceller));
+    if (node()->state() == DeferredNode::State::Waiting)
+        node_->root()->canceller = std::move(canceller);
 }
 
-RootNode& PromiseBase::root() const {
+const NodePtr& PromiseBase::node() const {
     if (!node_)
         throw std::logic_error("the Promise was moved from");
-    return static_cast<RootNode&>(*node_);
+    return node_;
 }
 
 NodePtr PromiseBase::takeDeferred() {
-    root();
+    node();
     if (std::exchange(deferredTaken_, true))
         throw std::logic_error("the Promise's Deferred was taken already: it has one consumer");
     return node_;
 }
 
 bool PromiseBase::mayFire() {
-    if (root().state() == DeferredNode::State::Waiting)
+    if (node()->state() == DeferredNode::State::Waiting)
         return true;
-    if (root().ignoresFire())
+    // Once after a cancellation without a canceller: the producer could not know, and may fire in vain (S-166).
+    if (std::exchange(node_->root()->ignoreNextFire, false))
         return false;
     throw AlreadyCalledError();
 }
@@ -245,9 +271,13 @@ void PromiseBase::drop() noexcept {
         return;
     NodePtr node = std::move(node_);
     if (deferredTaken_)
-        RootNode::abandon(std::move(node));
+        DeferredNode::abandon(std::move(node));
     else
         node->dropHandle(); // nobody waits; but a failure it was given is reported
+}
+
+void throwEmptyFailure() {
+    throw std::invalid_argument("the Failure is empty: a result is a value or a failure");
 }
 
 void throwConsumedDeferred() {

@@ -2,7 +2,9 @@
 
 #include <reactor/failure.hpp>
 #include <reactor/function.hpp>
+#include <reactor/result.hpp>
 
+#include <coroutine>
 #include <cstddef>
 #include <cstdint>
 #include <source_location>
@@ -11,6 +13,7 @@
 namespace torsion::detail {
 
 class DeferredNode;
+struct ChainRunner;
 
 /// Counted, not atomically: a chain belongs to one thread.
 class NodePtr {
@@ -42,26 +45,29 @@ private:
     DeferredNode* node_ = nullptr;
 };
 
-/// What a step came to: success, a failure, or another Deferred to wait for.
-struct StepOutcome {
-    Failure failure;
-    NodePtr inner;
+/// What the top of a chain has that a Promise fires.
+struct RootPart {
+    Function<void()> canceller;
+    bool ignoreNextFire = false;
+    bool cancelling = false;
 };
 
-/// One place in a chain where a result arrives: the root, which a Promise fires, or a step, which makes its result from
-/// that of the node above. The kind of result is the business of derived classes; failures, order, cancellation and the
-/// log of unhandled failures are handled here for all of them.
+/// One place in a chain where a result arrives: the root, which a Promise fires; a step, which makes its result from
+/// that of the node above; or a coroutine, which waits for one node after the other. The type of the result is the
+/// business of derived classes; order, cancellation and the log of unhandled failures are handled here for all.
 ///
-///     Promise ──▶ root ──down──▶ step ──down──▶ step ◀── Deferred (the handle)
-///                   ◀────up──────  ◀────up──────
+///     Promise ──▶ root ──down──▶ step ──down──▶ coroutine ──down──▶ step ◀── Deferred (the handle)
+///                   ◀────up──────  ◀────up────────  ◀──────up────────
 ///
 /// A node owns the one below it; `up` is a plain pointer, cleared when the result comes down. A step whose function has
 /// returned a Deferred takes the last node of that Deferred's chain for its `up` and passes the result on unchanged
-/// ("adopting"). Nothing here calls itself along a chain: neither running nor cancelling nor destroying one.
+/// ("adopting"); a coroutine does the same with the Deferred that it awaits, but takes the result itself. Nothing here
+/// calls itself along a chain: neither running, resuming, cancelling nor destroying one. The loop that runs a chain is
+/// thereby the trampoline of coroutines, too: one that ends returns to the loop, which resumes the next.
 class DeferredNode {
 public:
     enum class State : std::uint8_t {
-        Waiting, ///< for `up`, or for the Promise
+        Waiting, ///< for `up`, for the Promise, or a coroutine for something else
         Running, ///< the step's function is on the stack
         Fired,   ///< the result is here
         Taken    ///< the result went down, or to a function
@@ -76,54 +82,83 @@ public:
     State state() const noexcept { return state_; }
     const std::source_location& place() const noexcept { return place_; }
 
-    /// Gives the result to the caller: the failure, empty on success. The state becomes Taken.
-    Failure takeFailure() noexcept;
-
-    /// Puts a result into a node whose result was taken, without running anything.
-    void refill(Failure failure) noexcept;
-
     /// Appends a step. The node is Waiting or Running.
     void attach(NodePtr step) noexcept;
 
-    /// The handle is gone: nobody will look at the result but the steps that are there already.
+    /// The handle is gone: nobody will look at the result but the steps that are there already. What awaits it in a
+    /// frame that was destroyed is not resumed.
     void dropHandle() noexcept;
 
     /// Cancels what the node waits for, if anything.
     void cancel();
 
-    /// Brings the result of a waiting node and runs the steps below.
-    static void fire(NodePtr node, Failure failure) noexcept;
+    /// Brings the failure of a waiting node and runs the steps below.
+    static void fail(NodePtr node, Failure failure) noexcept;
+
+    /// Runs the steps below a node which has its result.
+    static void settle(NodePtr node) noexcept;
+
+    /// Waits for `inner`, which is pending, and then has run() called. Throws std::logic_error where that would wait
+    /// for this node itself.
+    void await(DeferredNode& inner);
+
+    /// What a Promise needs; null where there is none.
+    virtual RootPart* root() noexcept { return nullptr; }
 
 protected:
     explicit DeferredNode(const std::source_location& place) noexcept : place_(place) {}
     virtual ~DeferredNode() = default;
 
-    /// Called once, with the node above, which has its result. Ends with become().
+    /// Called once, with the node above, which has its result. Ends with a result, or waiting.
     virtual void run(DeferredNode& above) noexcept = 0;
 
-    /// Takes over the value of a node with the same kind of result.
-    virtual void adoptValue(DeferredNode& /*above*/) noexcept {}
+    /// Takes over the result of a node with the same type of result.
+    virtual void adopt(DeferredNode& above) noexcept = 0;
+
+    /// Stores a failure, and takes one out, which is empty on success. The states are not the business of these.
+    virtual void storeFailure(Failure&& failure) noexcept = 0;
+    virtual Failure extractFailure() noexcept = 0;
 
     /// Called at the top of a chain that is being cancelled.
-    virtual void cancelRoot() {}
+    virtual void cancelTop();
 
-    /// Called when the result is there: what is of use only before can go.
-    virtual void resultArrived() noexcept {}
+    /// The last reference is gone.
+    virtual void dispose() noexcept { delete this; }
 
-    /// The end of run().
-    void become(StepOutcome outcome) noexcept;
+    /// There is a result now.
+    void arrived() noexcept;
+    void markTaken() noexcept { state_ = State::Taken; }
+
+    /// After run(): waits on, for something that is not a Deferred.
+    void keepWaiting() noexcept {
+        if (state_ == State::Running)
+            state_ = State::Waiting;
+    }
+
+    /// The result shall become that of `inner`, which is of the same type and may be there already.
+    void waitFor(NodePtr inner) noexcept;
+
+    /// Like settle(), but not at once where results have come this way, one inside the other, too many times already.
+    static void settleBounded(NodePtr node) noexcept;
+
+    void markDetached() noexcept { detached_ = true; }
+
+    /// Whether anybody waits for the result or has given it up.
+    bool hasFollower() const noexcept { return down_ || detached_; }
 
 private:
     friend class NodePtr;
+    friend struct ChainRunner;
+    friend class PromiseBase;
 
-    static void settle(NodePtr node) noexcept;
     static void runChain(NodePtr node) noexcept;
+    static void abandon(NodePtr root) noexcept;
     bool waitsBelow(const DeferredNode& inner) const noexcept;
     void reportUnhandled() noexcept;
 
     DeferredNode* up_ = nullptr;
     NodePtr down_;
-    Failure failure_;
+    DeferredNode* nextQueued_ = nullptr;
     std::source_location place_;
     std::uint32_t references_ = 0;
     State state_ = State::Waiting;
@@ -138,46 +173,78 @@ inline NodePtr::NodePtr(DeferredNode* node) noexcept : node_(node) {
 
 inline NodePtr::~NodePtr() {
     if (node_ != nullptr && --node_->references_ == 0)
-        delete node_;
+        node_->dispose();
 }
 
-/// The top of a chain, fired by a Promise.
-class RootNode : public DeferredNode {
+/// A node with room for a result.
+template <class T>
+class ResultNode : public DeferredNode {
 public:
-    explicit RootNode(const std::source_location& place) noexcept : DeferredNode(place) {}
+    /// Gives the result, which is there, to the caller.
+    Result<T> take() noexcept {
+        markTaken();
+        return std::move(result_);
+    }
 
-    void setCanceller(Function<void()> canceller) noexcept;
+    /// Brings the result of a waiting node and runs the steps below.
+    static void fire(NodePtr node, Result<T> result) noexcept {
+        static_cast<ResultNode&>(*node).store(std::move(result));
+        settle(std::move(node));
+    }
 
-    /// True once after a cancellation without a canceller: the producer could not know, and may fire in vain (S-166).
-    bool ignoresFire() noexcept { return std::exchange(ignoreNextFire_, false); }
-
-    /// The Promise is gone. A waiting node fails with BrokenPromiseError: now, or, when a chain is being run on this
-    /// thread, after the step that runs, so that promises which own each other fall one after the other.
-    static void abandon(NodePtr root) noexcept;
-
-protected:
-    void run(DeferredNode&) noexcept override {}
-    void cancelRoot() override;
-    void resultArrived() noexcept override { canceller_.reset(); }
-
-private:
-    friend struct ChainRunner;
-
-    Function<void()> canceller_;
-    RootNode* nextAbandoned_ = nullptr;
-    bool ignoreNextFire_ = false;
-    bool cancelling_ = false;
-};
-
-/// A node that was never waited for: made with its result.
-class FiredNode final : public DeferredNode {
-public:
-    FiredNode(Failure failure, const std::source_location& place) noexcept : DeferredNode(place) {
-        refill(std::move(failure));
+    void store(Result<T>&& result) noexcept {
+        result_ = std::move(result);
+        arrived();
     }
 
 protected:
+    explicit ResultNode(const std::source_location& place) noexcept : DeferredNode(place) {}
+
+    void adopt(DeferredNode& above) noexcept override { store(static_cast<ResultNode&>(above).take()); }
+    void storeFailure(Failure&& failure) noexcept override {
+        result_ = std::move(failure);
+        arrived();
+    }
+    Failure extractFailure() noexcept override { return std::move(take()).failure(); }
+
+private:
+    Result<T> result_{NoResult()};
+};
+
+/// The top of a chain, fired by a Promise.
+template <class T>
+class RootNode final : public ResultNode<T> {
+public:
+    explicit RootNode(const std::source_location& place) noexcept : ResultNode<T>(place) {}
+
+    RootPart* root() noexcept override { return &part_; }
+
+protected:
     void run(DeferredNode&) noexcept override {}
+
+private:
+    RootPart part_;
+};
+
+/// Waits for a Deferred in a coroutine of another library.
+class ForeignWaiter final : public DeferredNode {
+public:
+    ForeignWaiter(std::coroutine_handle<> waiting, const std::source_location& place) noexcept
+        : DeferredNode(place), waiting_(waiting) {
+        markDetached();
+    }
+
+protected:
+    void run(DeferredNode& above) noexcept override;
+    void adopt(DeferredNode&) noexcept override {}
+    void storeFailure(Failure&&) noexcept override {}
+    Failure extractFailure() noexcept override {
+        markTaken();
+        return {};
+    }
+
+private:
+    std::coroutine_handle<> waiting_;
 };
 
 /// The part of Promise<T> that does not depend on T.
@@ -203,13 +270,13 @@ public:
 protected:
     explicit PromiseBase(NodePtr root) noexcept : node_(std::move(root)) {}
 
-    RootNode& root() const;
     NodePtr takeDeferred();
+
+    /// The node; throws std::logic_error when the promise was moved from.
+    const NodePtr& node() const;
 
     /// False when this firing has no effect; throws AlreadyCalledError when it is one too many.
     bool mayFire();
-
-    void fire(Failure failure) { DeferredNode::fire(node_, std::move(failure)); }
 
 private:
     void drop() noexcept;
@@ -219,5 +286,8 @@ private:
 };
 
 [[noreturn]] void throwConsumedDeferred();
+
+/// Logs a failure that nobody handled. Does nothing when it is empty.
+void reportUnhandledFailure(const Failure& failure, const std::source_location& place) noexcept;
 
 } // namespace torsion::detail

@@ -9,7 +9,12 @@ namespace torsion::detail {
 namespace {
 
 constexpr std::size_t kGranularity = 64;
-constexpr std::size_t kClasses = 4; // up to 256 bytes; what is larger is not pooled
+constexpr std::size_t kClasses = 16; // up to 1 KiB, for coroutines; what is larger is not pooled
+
+/// Large blocks are fewer.
+constexpr std::size_t maxKept(std::size_t index) {
+    return index < 4 ? kPooledNodesPerClass : kPooledNodesPerClass / 8;
+}
 
 struct FreeBlock {
     FreeBlock* next;
@@ -72,7 +77,7 @@ void* allocateNode(std::size_t size) {
 void freeNode(void* block, std::size_t size) noexcept {
     const std::size_t index = classOf(size);
     if (!nodesArePooled() || index >= kClasses || threadPool.closed ||
-        threadPool.lists[index].count >= kPooledNodesPerClass) {
+        threadPool.lists[index].count >= maxKept(index)) {
         ::operator delete(block);
         return;
     }

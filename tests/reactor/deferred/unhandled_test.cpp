@@ -20,7 +20,7 @@ TEST_CASE("S-165: a failure is logged when the Deferred that holds it is destroy
     }
     REQUIRE(logged.count() == 1);
     CHECK(logged.contains("Unhandled error in Deferred: UserError: oops (created at "));
-    CHECK(logged.contains("deferred_unhandled_test.cpp:"));
+    CHECK(logged.contains("unhandled_test.cpp:"));
     CHECK(logged.count(spdlog::level::critical) == 1);
 }
 
@@ -72,5 +72,5 @@ TEST_CASE("a failure of the last step is logged with the place of the first") {
     promise.deferred().addCallback([] { throw NoProtocol(); }).detach();
     promise.callback();
     CHECK(logged.count() == 1);
-    CHECK(logged.contains("deferred_unhandled_test.cpp:" + std::to_string(line) + ")"));
+    CHECK(logged.contains("unhandled_test.cpp:" + std::to_string(line) + ")"));
 }
