@@ -63,6 +63,10 @@ constinit const ErrorKind BrokenPromiseError::kKind = ErrorKind::of<BrokenPromis
     "BrokenPromiseError", "The promise was dropped before it was kept.", Error::kKind);
 constinit const ErrorKind AlreadyCalledError::kKind =
     ErrorKind::of<AlreadyCalledError>("AlreadyCalledError", "The promise was kept already.", Error::kKind);
+constinit const ErrorKind QueueOverflow::kKind =
+    ErrorKind::of<QueueOverflow>("QueueOverflow", "The queue is full.", Error::kKind);
+constinit const ErrorKind QueueUnderflow::kKind =
+    ErrorKind::of<QueueUnderflow>("QueueUnderflow", "Too many wait for the queue.", Error::kKind);
 constinit const ErrorKind InvalidAddressError::kKind =
     ErrorKind::of<InvalidAddressError>("InvalidAddressError", "That is no address.", Error::kKind);
 constinit const ErrorKind UnsupportedAddressFamily::kKind = ErrorKind::of<UnsupportedAddressFamily>(

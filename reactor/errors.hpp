@@ -229,6 +229,20 @@ public:
     static const ErrorKind kKind;
 };
 
+/// A DeferredQueue has as many objects as it may keep.
+class QueueOverflow : public ErrorClass<QueueOverflow, Error> {
+public:
+    using ErrorClass::ErrorClass;
+    static const ErrorKind kKind;
+};
+
+/// As many wait for a DeferredQueue's objects as may wait.
+class QueueUnderflow : public ErrorClass<QueueUnderflow, Error> {
+public:
+    using ErrorClass::ErrorClass;
+    static const ErrorKind kKind;
+};
+
 /// A text or an address that is not valid, or not of the family expected.
 class InvalidAddressError : public ErrorClass<InvalidAddressError, Error> {
 public:

@@ -1,0 +1,86 @@
+#include <reactor/deferred_list.hpp>
+#include <reactor/errors.hpp>
+
+#include "support/deferred_inputs.hpp"
+#include "support/deferred_result.hpp"
+#include "support/log_capture.hpp"
+#include <doctest/doctest.h>
+
+#include <stdexcept>
+#include <vector>
+
+using namespace torsion;
+using test::Inputs;
+using test::LogCapture;
+using test::resultOf;
+using test::valueOf;
+
+namespace {
+
+using Counts = std::vector<int>;
+
+} // namespace
+
+TEST_CASE("J46 (S-174): the first value wins, and the others are cancelled") {
+    Inputs<int> inputs(3);
+    Deferred<Indexed<int>> first = race(inputs.deferreds());
+    inputs.promises[0].errback(Failure::of<UserError>());
+    CHECK_FALSE(first.hasResult());
+    inputs.promises[2].callback(7);
+    CHECK(inputs.cancelled == Counts{0, 1, 0});
+    const Indexed<int> won = valueOf(std::move(first));
+    CHECK(won.index == 2);
+    CHECK(won.value == 7);
+}
+
+TEST_CASE("J47 (S-174): when all fail, FailureGroup has their failures in order") {
+    Inputs<int> inputs(2);
+    Deferred<Indexed<int>> first = race(inputs.deferreds());
+    inputs.promises[1].errback(Failure::of<NoProtocol>());
+    inputs.promises[0].errback(Failure::of<UserError>());
+    try {
+        valueOf(std::move(first));
+        FAIL("no failure");
+    } catch (const FailureGroup& group) {
+        REQUIRE(group.failures().size() == 2);
+        CHECK(group.failures()[0].check<UserError>());
+        CHECK(group.failures()[1].check<NoProtocol>());
+    }
+    CHECK(resultOf(race(std::vector<Deferred<int>>())) == "FailureGroup");
+}
+
+TEST_CASE("J48 (S-174): what the cancelled losers come to is dropped") {
+    LogCapture logged;
+    Inputs<int> inputs(4);
+    inputs.promises[1].onCancel([&] { inputs.promises[1].callback(1); });
+    inputs.promises[2].onCancel([&] { inputs.promises[2].errback(Failure::of<UserError>()); });
+    inputs.promises[3].onCancel([] { throw std::runtime_error("in a canceller"); });
+    Deferred<Indexed<int>> first = race(inputs.deferreds());
+    inputs.promises[0].callback(5);
+    CHECK(valueOf(std::move(first)).value == 5);
+    CHECK(logged.count() == 0);
+}
+
+TEST_CASE("J49 (S-174): cancelling the race cancels all") {
+    Inputs<int> inputs(2);
+    Deferred<Indexed<int>> first = race(inputs.deferreds());
+    first.cancel();
+    CHECK(inputs.cancelled == Counts{1, 1});
+    CHECK(resultOf(std::move(first)) == "CancelledError");
+}
+
+TEST_CASE("a race of a few, one of which is there") {
+    Promise<int> slow;
+    Deferred<Indexed<int>> first = race(slow.deferred(), succeed(4), fail<int>(Failure::of<UserError>()));
+    CHECK(slow.isFired());
+    CHECK(valueOf(std::move(first)).index == 1);
+}
+
+TEST_CASE("a race of Deferreds without values tells who won") {
+    Promise<void> a;
+    Promise<void> b;
+    Deferred<Indexed<void>> first = race(a.deferred(), b.deferred());
+    b.callback();
+    CHECK(valueOf(std::move(first)).index == 1);
+    CHECK(a.isFired());
+}
