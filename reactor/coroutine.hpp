@@ -137,7 +137,7 @@ public:
         deferred_->node_->attach(NodePtr(new ForeignWaiter(waiting, deferred_->place_)));
     }
 
-    T await_resume() { return std::move(*deferred_).takeResult().value(); }
+    T await_resume() { return std::move(*deferred_).takeValue(); }
 
 protected:
     Result<T> takeResult() noexcept { return std::move(*deferred_).takeResult(); }

@@ -94,7 +94,7 @@ public:
     template <class U = T>
         requires(!std::is_void_v<T> && std::is_convertible_v<U, detail::Stored<T>>)
     static Deferred succeed(U&& value, std::source_location place = std::source_location::current()) {
-        return Deferred(Result<T>(std::forward<U>(value)), place);
+        return Deferred(std::in_place, std::forward<U>(value), place);
     }
 
     /// Has failed already. Allocates nothing. Throws std::invalid_argument when `failure` is empty.
@@ -234,6 +234,10 @@ private:
     Deferred(Result<T>&& result, const std::source_location& place) noexcept
         : ready_(std::move(result)), place_(place) {}
 
+    template <class U>
+    Deferred(std::in_place_t, U&& value, const std::source_location& place)
+        : ready_(std::forward<U>(value)), place_(place) {}
+
     void requireUsable() const {
         if (!usable_)
             detail::throwConsumedDeferred();
@@ -261,6 +265,15 @@ private:
             return std::move(ready_);
         const detail::NodePtr node = std::move(node_);
         return static_cast<detail::ResultNode<T>&>(*node).take();
+    }
+
+    /// The value, which is moved but once where it was there from the start, or its failure as an exception.
+    T takeValue() && {
+        if (node_ || !ready_.hasValue())
+            return std::move(*this).takeResult().value();
+        usable_ = false;
+        if constexpr (!std::is_void_v<T>)
+            return *std::move(ready_);
     }
 
     /// The node when there is no result yet, else null.

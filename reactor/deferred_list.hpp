@@ -78,6 +78,8 @@ struct FireOnOneCallback {
     /// Or the first failure, as FirstError.
     bool orErrback = false;
 };
+static_assert(std::is_trivially_destructible_v<DeferredListOptions> &&
+              std::is_trivially_destructible_v<FireOnOneCallback>);
 
 namespace detail {
 

@@ -8,6 +8,7 @@
 #include <deque>
 #include <limits>
 #include <source_location>
+#include <type_traits>
 #include <utility>
 
 namespace torsion {
@@ -19,6 +20,7 @@ struct DeferredQueueOptions {
     /// Those who may wait for one.
     std::size_t backlog = std::numeric_limits<std::size_t>::max();
 };
+static_assert(std::is_trivially_destructible_v<DeferredQueueOptions>);
 
 /// Objects for those who wait for them, first come, first served, both ways (S-181).
 ///

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <type_traits>
 
 struct uv_loop_s; // libuv's uv_loop_t
 
@@ -31,6 +32,7 @@ struct ReactorOptions {
     /// On a foreign loop: `run()` and `iterate()` are allowed, and run the caller's loop.
     bool runForeignLoop = false;
 };
+static_assert(std::is_trivially_destructible_v<ReactorOptions>);
 
 /// The reactor of the real system, on libuv: on a loop of its own, or on one that somebody else runs.
 ///

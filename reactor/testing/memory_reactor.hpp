@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <type_traits>
 
 namespace torsion::testing {
 
@@ -23,6 +24,8 @@ struct MemoryReactorOptions {
     /// logs an error and returns, as after `crash()`.
     std::chrono::milliseconds maxIdle{10'000};
 };
+
+static_assert(std::is_trivially_destructible_v<MemoryReactorOptions>);
 
 /// A reactor without an operating system: connections are pipes in memory, time is a number. All behaviour is that of
 /// the real reactor, because it is the same core; errors and addresses are those of Linux' loopback. So a protocol can
