@@ -115,11 +115,18 @@ inline void CoroutineReturn<void>::return_void() noexcept {
     static_cast<CoroutinePromise<void>*>(this)->store(Result<void>());
 }
 
-/// Awaits a Deferred that lives until the end of the `co_await` expression.
+/// Awaits a Deferred. What is there is taken from it; what is not is kept here, so that nothing happens to a coroutine
+/// whose Deferred was a member of an object that goes while it waits.
 template <class T>
 class DeferredAwaiter {
 public:
     explicit DeferredAwaiter(Deferred<T>& deferred) noexcept : deferred_(&deferred) {}
+    DeferredAwaiter(const DeferredAwaiter&) = delete;
+    DeferredAwaiter& operator=(const DeferredAwaiter&) = delete;
+    ~DeferredAwaiter() {
+        if (inner_) // a frame of another library, destroyed while it waits
+            NodePtr(std::move(inner_))->dropHandle();
+    }
 
     bool await_ready() const {
         deferred_->requireUsable();
@@ -128,22 +135,31 @@ public:
 
     template <class U>
     bool await_suspend(std::coroutine_handle<CoroutinePromise<U>> waiting) {
-        return waiting.promise().suspendFor(*deferred_->node_);
+        if (!waiting.promise().suspendFor(*deferred_->node_))
+            return false;
+        inner_ = deferred_->releaseNode();
+        return true;
     }
 
     /// In a coroutine of another library.
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> waiting) {
         deferred_->node_->attach(NodePtr(new ForeignWaiter(waiting, deferred_->place_)));
+        inner_ = deferred_->releaseNode();
     }
 
-    T await_resume() { return std::move(*deferred_).takeValue(); }
+    T await_resume() { return inner_ ? takeResult().value() : std::move(*deferred_).takeValue(); }
 
 protected:
-    Result<T> takeResult() noexcept { return std::move(*deferred_).takeResult(); }
+    Result<T> takeResult() noexcept {
+        if (const NodePtr inner = std::move(inner_))
+            return static_cast<ResultNode<T>&>(*inner).take();
+        return std::move(*deferred_).takeResult();
+    }
 
 private:
     Deferred<T>* deferred_;
+    NodePtr inner_;
 };
 
 template <class T>

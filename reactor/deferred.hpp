@@ -285,6 +285,12 @@ private:
         return std::move(node_);
     }
 
+    /// The node, whether it has its result or not.
+    detail::NodePtr releaseNode() noexcept {
+        usable_ = false;
+        return std::move(node_);
+    }
+
     void drop() noexcept {
         if (!std::exchange(usable_, false))
             return;

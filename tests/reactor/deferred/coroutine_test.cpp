@@ -241,6 +241,19 @@ TEST_CASE("a Deferred that was consumed cannot be awaited") {
     CHECK(resultOf(await(deferred)) == "std::logic_error");
 }
 
+TEST_CASE("the object whose member is awaited may go meanwhile") {
+    struct Owner {
+        Deferred<int> number;
+    };
+    Promise<int> promise;
+    auto owner = std::make_unique<Owner>(Owner{promise.deferred()});
+    auto await = [](Owner& from) -> Deferred<int> { co_return co_await std::move(from.number); };
+    Deferred<int> deferred = await(*owner);
+    owner.reset();
+    promise.callback(4);
+    CHECK(valueOf(std::move(deferred)) == 4);
+}
+
 TEST_CASE("S-163: a coroutine that awaits its own Deferred fails") {
     Promise<void> start;
     std::optional<Deferred<void>> own;
