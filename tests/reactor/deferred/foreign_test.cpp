@@ -180,16 +180,21 @@ TEST_CASE("S-162: ours and others', awaiting each other in turn, do not run one 
 TEST_CASE("an exception out of a coroutine of another library stays out of the chain") {
     struct Rethrows {
         struct promise_type {
-            Rethrows get_return_object() { return {}; }
+            Rethrows get_return_object() { return Rethrows(std::coroutine_handle<promise_type>::from_promise(*this)); }
             std::suspend_never initial_suspend() noexcept { return {}; }
-            std::suspend_never final_suspend() noexcept { return {}; }
+            std::suspend_always final_suspend() noexcept { return {}; }
             void return_void() {}
             void unhandled_exception() { throw; }
         };
+        explicit Rethrows(std::coroutine_handle<promise_type> own) noexcept : handle(own) {}
+        Rethrows(const Rethrows&) = delete;
+        Rethrows& operator=(const Rethrows&) = delete;
+        ~Rethrows() { handle.destroy(); }
+        std::coroutine_handle<promise_type> handle;
     };
     LogCapture logged;
     Promise<int> promise;
-    [](Deferred<int> number) -> Rethrows {
+    const Rethrows coroutine = [](Deferred<int> number) -> Rethrows {
         co_await std::move(number);
         throw NoProtocol();
     }(promise.deferred());
