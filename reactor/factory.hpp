@@ -67,6 +67,10 @@ public:
     /// An attempt begins. Called inside `connectTCP` and `Connector::connect()` (S-95); may call `stopConnecting()`.
     virtual void startedConnecting(const std::shared_ptr<Connector>& connector) { static_cast<void>(connector); }
 
+    /// The connection exists: its protocol has heard `connectionMade`, and did not end it there. A callback of the
+    /// connection, as that one is. (Torsion's; Twisted's endpoints wrap the protocol instead.)
+    virtual void clientConnectionMade(const std::shared_ptr<Connector>& connector) { static_cast<void>(connector); }
+
     /// The attempt came to nothing. May call `connector->connect()` to try again (S-100).
     virtual void clientConnectionFailed(const std::shared_ptr<Connector>& connector, const Failure& reason) {
         static_cast<void>(connector), static_cast<void>(reason);

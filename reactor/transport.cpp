@@ -24,6 +24,7 @@ public:
     void resumeProducing() override {}
     bool hasEndedProducing() const noexcept override { return true; }
     std::size_t bufferedBytes() const noexcept override { return 0; }
+    Deferred<void> drained() override { return Deferred<void>::fail(Failure::of<NotConnectedError>()); }
     void setWriteBufferLimits(const WriteBufferLimits&) override {}
     bool isConnected() const noexcept override { return false; }
     bool isDisconnecting() const noexcept override { return true; }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <reactor/address.hpp>
+#include <reactor/deferred.hpp>
 #include <reactor/function.hpp>
 #include <reactor/producer.hpp>
 
@@ -120,6 +121,12 @@ public:
 
     /// Bytes written that the kernel has not taken yet.
     virtual std::size_t bufferedBytes() const noexcept = 0;
+
+    /// Fires when the kernel has everything that is written before that happens: at once where it takes what is here
+    /// now (this call flushes), else in a later phase, as one of the connection's callbacks. Any number may wait.
+    /// Fails with the reason when writing breaks or the connection is lost first, and with NotConnectedError without a
+    /// connection. Cancelling it ends the waiting alone.
+    virtual Deferred<void> drained() = 0;
 
     /// @throws std::invalid_argument unless low <= high <= hard.
     virtual void setWriteBufferLimits(const WriteBufferLimits& limits) = 0;

@@ -196,6 +196,8 @@ void ConnectorCore::onRaceWon(ChannelPtr channel, const Address& address) {
     stream_ = new StreamCore(turn_, reactor_, *this, std::move(channel), spec_.stream, address, factory_,
                              std::move(protocol));
     stream_->start();
+    if (stream_ && stream_->isConnected())
+        stream_->guarded([this] { factory_->clientConnectionMade(shared_from_this()); });
 }
 
 // What it throws fails the attempt (S-65).

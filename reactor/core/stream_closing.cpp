@@ -167,7 +167,7 @@ void StreamCore::onShutdown() {
     finish(Failure::of<ConnectionLost>(), hasOutput() ? CloseMode::Reset : CloseMode::Orderly);
 }
 
-// The order is S-34's: the producer, the socket, the protocol, then whoever made the connection.
+// The order is S-34's: the producer, the socket (and who waits for it), the protocol, then whoever made the connection.
 void StreamCore::onClosePhase() {
     if (inCall_) { // a nested loop inside one of our callbacks: told when that has returned
         afterCall_ = true;
@@ -178,6 +178,7 @@ void StreamCore::onClosePhase() {
         turn_.guard("stopProducing", [source] { source->stopProducing(); });
     }
     channel_->end(closeMode_);
+    failDrained();
     ++turn_.stats.connectionsLost;
     --turn_.stats.connections;
     ++turn_.stats.callbacks;

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace torsion::core {
 
@@ -40,8 +41,9 @@ protected:
 ///
 /// Beside it, our direction goes Open ─▶ Ending (loseWriteConnection) ─▶ Ended (FIN sent), or ─▶ Broken (write error).
 ///
-/// Owned by its TurnCore's live list from `start()` on; destroys itself at the end of its close phase. Three files:
-/// `stream_core.cpp` (life and input), `stream_output.cpp` (the way out), `stream_closing.cpp` (the ways to end).
+/// Owned by its TurnCore's live list from `start()` on; destroys itself at the end of its close phase. Four files:
+/// `stream_core.cpp` (life and input), `stream_output.cpp` (the way out), `stream_drained.cpp` (who waits for its end),
+/// `stream_closing.cpp` (the ways to end).
 class StreamCore final : public torsion::detail::Pooled<StreamCore>,
                          public Transport,
                          private ChannelEvents,
@@ -77,6 +79,7 @@ public:
     void resumeProducing() override;
     bool hasEndedProducing() const noexcept override { return inputEnded_ || phase_ != Phase::Open; }
     std::size_t bufferedBytes() const noexcept override;
+    Deferred<void> drained() override;
     void setWriteBufferLimits(const WriteBufferLimits& limits) override;
     bool isConnected() const noexcept override { return phase_ != Phase::Lost; }
     bool isDisconnecting() const noexcept override { return phase_ != Phase::Open; }
@@ -120,8 +123,9 @@ private:
         ScopedCall closeTimer;          // ends a drain or a linger that takes too long
         TimePoint progress{};           // last time a closing stream got anywhere
         TimePoint finSent{};
-        Failure outputError; // why our direction is Broken
-        ScopedCall retry;    // sends again: the kernel had no memory
+        Failure outputError;                // why our direction is Broken
+        std::vector<Promise<void>> drained; // fired when all output is gone
+        ScopedCall retry;                   // sends again: the kernel had no memory
         Duration retryDelay = kRetryDelay;
 
         void hold(std::string_view bytes);
@@ -178,6 +182,11 @@ private:
     void producerDestroyed() override;
     bool hasOutput() const noexcept;
     void discardOutput() noexcept;
+
+    // stream_drained.cpp: who waits for the output to be gone
+    bool drainAwaited() const noexcept { return rare_ && !rare_->drained.empty(); }
+    void tellDrained();
+    void failDrained() noexcept;
 
     // stream_closing.cpp: the ways to end
     void updateWritable() noexcept;

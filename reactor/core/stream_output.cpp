@@ -261,6 +261,8 @@ void StreamCore::outputBroke(int error) {
     plain_ = false;
     discardOutput();
     rare().outputError = Failure::of<ConnectionLost>(error);
+    if (drainAwaited())
+        turn_.markDirty(*this);
     if (inputEnded_ || paused_ || phase_ != Phase::Open)
         finish(rare().outputError, CloseMode::Orderly);
 }
@@ -293,6 +295,8 @@ void StreamCore::flush() {
     if (turn_.cork.owner == this && turn_.cork.size() != 0)
         sendCork();
     sendQueue();
+    if (drainAwaited() && !hasOutput())
+        turn_.markDirty(*this); // told in the flush phase
 }
 
 void StreamCore::checkHighWater() {
@@ -325,6 +329,7 @@ void StreamCore::onFlush() {
     if (afterCall_ && !inCall_)
         afterCall();
     sendQueue();
+    tellDrained();
     serveProducer();
     if (rare_ && !rare_->input.empty())
         settleSwitches();

@@ -230,6 +230,9 @@ void StringTransport::resumeProducing() {
 std::size_t StringTransport::bufferedBytes() const noexcept {
     return stream().bufferedBytes();
 }
+Deferred<void> StringTransport::drained() {
+    return stream().drained();
+}
 void StringTransport::setWriteBufferLimits(const WriteBufferLimits& limits) {
     stream().setWriteBufferLimits(limits);
 }

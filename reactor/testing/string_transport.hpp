@@ -124,6 +124,7 @@ public:
     void pauseProducing() override;
     void resumeProducing() override;
     std::size_t bufferedBytes() const noexcept override;
+    Deferred<void> drained() override;
     void setWriteBufferLimits(const WriteBufferLimits& limits) override;
     bool isConnected() const noexcept override;
     bool isDisconnecting() const noexcept override;
