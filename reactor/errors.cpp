@@ -45,6 +45,8 @@ constinit const ErrorKind ConnectionAborted::kKind = ErrorKind::of<ConnectionAbo
 constinit const ErrorKind WriteLimitError::kKind = ErrorKind::of<WriteLimitError>(
     "WriteLimitError", "The connection was aborted: more bytes waited for sending than the limit allows.",
     ConnectionLost::kKind);
+constinit const ErrorKind ReadLimitError::kKind =
+    ErrorKind::of<ReadLimitError>("ReadLimitError", "More bytes came than the limit allows.", Error::kKind);
 constinit const ErrorKind AlreadyCalled::kKind =
     ErrorKind::of<AlreadyCalled>("AlreadyCalled", "The call was made already.", Error::kKind);
 constinit const ErrorKind AlreadyCancelled::kKind =

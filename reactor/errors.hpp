@@ -165,6 +165,13 @@ public:
     static const ErrorKind kKind;
 };
 
+/// A read needs more bytes than its limit allows; they are still there, and can be read otherwise. (Torsion's.)
+class ReadLimitError : public ErrorClass<ReadLimitError, Error> {
+public:
+    using ErrorClass::ErrorClass;
+    static const ErrorKind kKind;
+};
+
 /// A delayed call was cancelled, reset or delayed after it had run.
 class AlreadyCalled : public ErrorClass<AlreadyCalled, Error> {
 public:
