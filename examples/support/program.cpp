@@ -1,6 +1,7 @@
 #include "program.hpp"
 
 #include <reactor/connector.hpp>
+#include <reactor/deferred.hpp>
 #include <reactor/errors.hpp>
 #include <reactor/listening_port.hpp>
 #include <reactor/log.hpp>
@@ -64,9 +65,37 @@ int Program::run(int argc, const char* const* argv, torsion::CallableRef<void(to
 void Program::serve(torsion::UvReactor& reactor, std::shared_ptr<torsion::Factory> factory,
                     torsion::ListenOptions options) {
     options.interface = host_;
-    const auto port = reactor.listenTCP(port_, std::move(factory), options);
-    // Once it runs, because a signal is an orderly end only from then on.
-    reactor.callWhenRunning([number = port->getHost().port()] { fmt::print("READY {}\n", number); });
+    announce(reactor, *reactor.listenTCP(port_, std::move(factory), options));
+    reactor.run();
+}
+
+void Program::serve(torsion::UvReactor& reactor, torsion::StreamHandler handler) {
+    announce(reactor, *torsion::serveStreams(reactor, port_, std::move(handler), {.listen = {.interface = host_}}));
+    reactor.run();
+}
+
+// Once it runs, because a signal is an orderly end only from then on.
+void Program::announce(torsion::UvReactor& reactor, const torsion::ListeningPort& port) {
+    reactor.callWhenRunning([number = port.getHost().port()] { fmt::print("READY {}\n", number); });
+}
+
+void Program::await(torsion::UvReactor& reactor, torsion::CallableRef<torsion::Deferred<void>()> start) {
+    torsion::Promise<void> ended;
+    torsion::Canceller canceller;
+    reactor.callWhenRunning([&] {
+        torsion::Deferred<void> task = torsion::maybeDeferred(start).addBoth([&](torsion::Result<void> result) {
+            if (!result)
+                fail(result.failure().getErrorMessage());
+            ended.callback();
+            stop(reactor);
+        });
+        canceller = task.canceller();
+        std::move(task).detach();
+    });
+    reactor.addSystemEventTrigger(torsion::EventPhase::Before, torsion::SystemEvent::Shutdown, [&] {
+        canceller.cancel();
+        return ended.deferred();
+    });
     reactor.run();
 }
 

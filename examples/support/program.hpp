@@ -4,6 +4,7 @@
 #include <reactor/function.hpp>
 #include <reactor/libuv/uv_reactor.hpp>
 #include <reactor/options.hpp>
+#include <reactor/stream.hpp>
 
 #include <memory>
 #include <string>
@@ -48,13 +49,21 @@ public:
     void serve(torsion::UvReactor& reactor, std::shared_ptr<torsion::Factory> factory,
                torsion::ListenOptions options = {});
 
+    /// As above, with a handler for each connection.
+    void serve(torsion::UvReactor& reactor, torsion::StreamHandler handler);
+
     /// Connects to --host and --port, and runs the reactor until somebody stops it.
     void connect(torsion::UvReactor& reactor, std::shared_ptr<torsion::ClientFactory> factory);
+
+    /// Calls `start` and runs the reactor until what it returned has its result; what that fails with is the program's
+    /// failure. A signal cancels it, and is waited for.
+    void await(torsion::UvReactor& reactor, torsion::CallableRef<torsion::Deferred<void>()> start);
 
     /// Prints `NAME: message` on stderr; the exit status will be 1. Only the first of several is printed.
     void fail(std::string_view message);
 
 private:
+    void announce(torsion::UvReactor& reactor, const torsion::ListeningPort& port);
     bool parse(int argc, const char* const* argv);
 
     std::unique_ptr<CLI::App> app_;

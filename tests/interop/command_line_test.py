@@ -6,8 +6,8 @@ import subprocess
 from harness import *
 
 SERVERS = ["chat_server", "echo_server", "proxy", "timestamp_server", "finger01", "finger02", "finger03", "finger04"]
-SERVERS += ["finger05", "finger06", "finger07", "finger08"]
-CLIENTS = ["echo_client", "timestamp_client"]
+SERVERS += ["finger05", "finger06", "finger07", "finger08", "http_server", "stream_timestamp_server"]
+CLIENTS = ["crawler", "echo_client", "http_get", "timestamp_client"]
 ALL = SERVERS + CLIENTS + ["port_scanner"]
 
 
