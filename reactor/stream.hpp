@@ -134,7 +134,7 @@ public:
     void abort();
     /// @}
 
-    /// The other end, and ours; also once the connection is lost.
+    /// The other end, and ours; also once the connection is lost (see Transport::getHost).
     Address getPeer() const;
     Address getHost() const;
 

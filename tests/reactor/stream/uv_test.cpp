@@ -5,6 +5,7 @@
 #include <reactor/listening_port.hpp>
 #include <reactor/stream.hpp>
 
+#include "stream_talk.hpp"
 #include "support/deferred_result.hpp"
 #include "support/log_capture.hpp"
 #include "support/run_until.hpp"
@@ -22,32 +23,6 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::size_t kSize = 20'000'000;
-
-Deferred<void> echo(Stream conn) {
-    for (;;) {
-        std::string some = co_await conn.readSome();
-        if (some.empty())
-            break;
-        co_await conn.write(std::move(some));
-    }
-    co_await conn.close();
-}
-
-Deferred<void> send(Stream& conn, const std::string& data) {
-    for (std::size_t at = 0; at < data.size(); at += 50'000)
-        co_await conn.write(std::string_view(data).substr(at, 50'000));
-    co_await conn.drain();
-    conn.shutdownWrite();
-}
-
-Deferred<std::string> exchange(Reactor& reactor, int port, const std::string& data) {
-    Stream conn = co_await connectStream(reactor, "127.0.0.1", port);
-    Deferred<void> sent = send(conn, data);
-    std::string all = co_await conn.readAll(data.size());
-    co_await std::move(sent);
-    co_await conn.close();
-    co_return all;
-}
 
 Deferred<void> answerOnce(Stream conn) {
     const std::string line = co_await conn.readUntil("\n");
@@ -102,13 +77,14 @@ TEST_CASE("on UvReactor, too, no more handlers run than asked for, and all conne
 TEST_CASE("on UvReactor a read has a time limit, and the reactor may be destroyed under coroutines") {
     const LogCapture log; // exchange() lets go of one of two that fail
     Trace trace;
+    const std::string data(kSize, 'x');
     {
         UvReactor reactor;
         const auto port = serveStreams(reactor, 0, echo, {.listen = {.interface = "127.0.0.1"}});
         Deferred<std::string> late = readWithLimit(reactor, port->getHost().port());
         REQUIRE(runUntil(reactor, [&] { return late.hasResult(); }));
         CHECK(valueOf(std::move(late)) == "late");
-        traceResult(exchange(reactor, port->getHost().port(), std::string(kSize, 'x')), trace);
+        traceResult(exchange(reactor, port->getHost().port(), data), trace);
         runTurns(reactor, 5);
     }
     CHECK(trace.size() == 1);
