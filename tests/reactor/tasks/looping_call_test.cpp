@@ -88,12 +88,12 @@ TEST_CASE("L12 (S-182): a negative interval is refused, and so is a start while 
 TEST_CASE("L13: a loop that stops itself in its first call makes no other") {
     TestClock clock;
     int calls = 0;
+    Trace trace;
     std::optional<LoopingCall> loop;
     loop.emplace(clock, [&] {
         ++calls;
         loop->stop();
     });
-    Trace trace;
     traceResult(loop->start(1s), trace);
     CHECK(trace == Trace{"ok"});
     clock.advance(3s);
@@ -114,12 +114,12 @@ TEST_CASE("L14: a loop that is stopped before its first call makes none, and its
 TEST_CASE("L15 (S-183): after a call that took longer than the interval comes the next of the loop's times") {
     LateClock clock;
     Times times;
+    Trace trace;
     LoopingCall loop(clock, [&] {
         times.push_back(clock.now() - TimePoint());
         if (times.size() == 2)
             clock.block(2500ms);
     });
-    Trace trace;
     traceResult(loop.start(1s), trace);
     clock.advance(1s); // and in the call up to 3.5
     clock.advance(400ms);
@@ -141,9 +141,9 @@ TEST_CASE("L16 (S-183): a late reactor skips calls, and moves none") {
 TEST_CASE("L17 (S-186): withCount tells how many of the loop's times have come") {
     LateClock clock;
     Counts counts;
+    Trace trace;
     LoopingCall loop = LoopingCall::withCount(
         clock, [&](std::int64_t count) { counts.emplace_back(clock.now() - TimePoint(), count); });
-    Trace trace;
 
     SUBCASE("with a call at once") {
         traceResult(loop.start(1s), trace);
@@ -168,9 +168,9 @@ TEST_CASE("L17 (S-186): withCount tells how many of the loop's times have come")
 TEST_CASE("L18 (S-186): between one and two intervals count as one") {
     LateClock clock;
     Counts counts;
+    Trace trace;
     LoopingCall loop = LoopingCall::withCount(
         clock, [&](std::int64_t count) { counts.emplace_back(clock.now() - TimePoint(), count); });
-    Trace trace;
     traceResult(loop.start(500ms, FirstCall::AfterInterval), trace);
     for (const Duration span : {500ms, 600ms, 400ms, 999ms})
         clock.advance(span);
@@ -180,8 +180,8 @@ TEST_CASE("L18 (S-186): between one and two intervals count as one") {
 TEST_CASE("L19 (S-186): intervals that are fractions count 1 each, never 0") {
     TestClock clock;
     std::vector<std::int64_t> counts;
-    LoopingCall loop = LoopingCall::withCount(clock, [&](std::int64_t count) { counts.push_back(count); });
     Trace trace;
+    LoopingCall loop = LoopingCall::withCount(clock, [&](std::int64_t count) { counts.push_back(count); });
     traceResult(loop.start(std::chrono::duration<double>(1.0 / 3)), trace);
     for (int i = 0; i < 1000; ++i)
         clock.advance(std::chrono::duration<double>(0.1));
@@ -191,8 +191,8 @@ TEST_CASE("L19 (S-186): intervals that are fractions count 1 each, never 0") {
 TEST_CASE("L20 (S-186): with an interval of 0 the count is 1") {
     LateClock clock;
     std::vector<std::int64_t> counts;
-    LoopingCall loop = LoopingCall::withCount(clock, [&](std::int64_t count) { counts.push_back(count); });
     Trace trace;
+    LoopingCall loop = LoopingCall::withCount(clock, [&](std::int64_t count) { counts.push_back(count); });
     traceResult(loop.start(0s), trace);
     clock.advance(0s);
     clock.advance(7s);
@@ -213,6 +213,7 @@ TEST_CASE("L21 (S-187): reset() puts the next call one interval from now, and th
 TEST_CASE("S-187: reset() inside the function counts from there, and withCount goes on counting") {
     LateClock clock;
     Counts counts;
+    Trace trace;
     std::optional<LoopingCall> loop;
     const auto count = [&](std::int64_t n) {
         counts.emplace_back(clock.now() - TimePoint(), n);
@@ -227,7 +228,6 @@ TEST_CASE("S-187: reset() inside the function counts from there, and withCount g
         const decltype(count)& function;
     };
     loop.emplace(Made{clock, count});
-    Trace trace;
     traceResult(loop->start(1s), trace);
     for (const Duration span : {1000ms, 1000ms, 1000ms})
         clock.advance(span);
@@ -238,12 +238,12 @@ TEST_CASE("L22 (S-184): the next call waits for the function's Deferred, and the
     TestClock clock;
     Times times;
     std::optional<Promise<void>> work;
+    Trace trace;
     LoopingCall loop(clock, [&] {
         times.push_back(clock.now() - TimePoint());
         work.emplace();
         return work->deferred();
     });
-    Trace trace;
     traceResult(loop.start(1s), trace);
     clock.advance(2500ms);
     CHECK(times == Times{0s});
@@ -257,11 +257,11 @@ TEST_CASE("L22 (S-184): the next call waits for the function's Deferred, and the
 TEST_CASE("S-186: withCount counts what has passed while the function's Deferred was awaited") {
     TestClock clock;
     Counts counts;
+    Trace trace;
     LoopingCall loop = LoopingCall::withCount(clock, [&](std::int64_t count) {
         counts.emplace_back(clock.now() - TimePoint(), count);
         return clock.sleep(1500ms);
     });
-    Trace trace;
     traceResult(loop.start(1s), trace);
     clock.advance(4s);
     CHECK(counts == Counts{{0s, 1}, {2s, 2}, {4s, 2}});
@@ -270,8 +270,8 @@ TEST_CASE("S-186: withCount counts what has passed while the function's Deferred
 TEST_CASE("S-185: stopped while the function's Deferred is awaited, the loop's Deferred fires when that does") {
     TestClock clock;
     Promise<void> work;
-    LoopingCall loop(clock, [&] { return work.deferred(); });
     Trace trace;
+    LoopingCall loop(clock, [&] { return work.deferred(); });
     traceResult(loop.start(1s), trace);
     loop.stop();
     CHECK_FALSE(loop.isRunning());
@@ -307,12 +307,12 @@ TEST_CASE("L23 (S-182): a function that throws ends the loop, and so does a Defe
 
 TEST_CASE("S-182: a function that stops the loop and then fails is heard") {
     TestClock clock;
+    Trace trace;
     std::optional<LoopingCall> loop;
     loop.emplace(clock, [&] {
         loop->stop();
         throw NoProtocol();
     });
-    Trace trace;
     traceResult(loop->start(1s), trace);
     CHECK(trace == Trace{"NoProtocol"});
 }
@@ -343,8 +343,8 @@ TEST_CASE("cancelling a loop's Deferred stops the loop, and cancels the Deferred
     int cancelled = 0;
     Promise<void> work;
     work.onCancel([&] { ++cancelled; });
-    LoopingCall waiting(clock, [&] { return work.deferred(); });
     Trace trace;
+    LoopingCall waiting(clock, [&] { return work.deferred(); });
     Deferred<LoopingCall*> first = waiting.start(1s);
     first.cancel();
     traceResult(std::move(first), trace);
@@ -364,6 +364,7 @@ TEST_CASE("a function that outlives its cancelled loop is not forgotten when it 
     const test::LogCapture log;
     TestClock clock;
     Promise<void> stubborn;
+    Trace trace;
     LoopingCall loop(clock, [&]() -> Deferred<void> {
         Deferred<void> rest = stubborn.deferred();
         try {
@@ -372,7 +373,6 @@ TEST_CASE("a function that outlives its cancelled loop is not forgotten when it 
         }
         co_await std::move(rest);
     });
-    Trace trace;
     Deferred<LoopingCall*> ended = loop.start(1s);
     ended.cancel();
     traceResult(std::move(ended), trace);
@@ -403,6 +403,7 @@ TEST_CASE("a loop that is destroyed stops, cancels the Deferred of its function,
 TEST_CASE("a loop may be destroyed by its own function") {
     TestClock clock;
     int calls = 0;
+    Trace trace;
     std::unique_ptr<LoopingCall> loop;
     const auto token = std::make_shared<int>(1);
     loop = std::make_unique<LoopingCall>(clock, [&calls, &loop, token] {
@@ -410,7 +411,6 @@ TEST_CASE("a loop may be destroyed by its own function") {
             loop.reset();
         CHECK(*token == 1);
     });
-    Trace trace;
     traceResult(loop->start(1s), trace);
     clock.advance(5s);
     CHECK(calls == 2);
@@ -420,8 +420,8 @@ TEST_CASE("a loop may be destroyed by its own function") {
 
 TEST_CASE("the end of the clock ends its loops with CancelledError") {
     auto clock = std::make_unique<TestClock>();
-    LoopingCall loop(*clock, [] {});
     Trace trace;
+    LoopingCall loop(*clock, [] {});
     traceResult(loop.start(1s), trace);
     clock.reset();
     CHECK(trace == Trace{"CancelledError"});
