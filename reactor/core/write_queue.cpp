@@ -7,20 +7,24 @@
 namespace torsion::core {
 
 ChunkPool::~ChunkPool() {
-    while (free_)
-        delete std::exchange(free_, free_->next);
+    for (Kept* kept : {&small_, &large_}) {
+        while (kept->first)
+            delete std::exchange(kept->first, kept->first->next);
+    }
 }
 
-Chunk* ChunkPool::takeBlock() {
-    if (free_) {
-        Chunk* chunk = std::exchange(free_, free_->next);
-        --kept_;
+Chunk* ChunkPool::takeBlock(std::size_t size) {
+    Kept& kept = keptOf(size);
+    if (kept.first) {
+        Chunk* chunk = std::exchange(kept.first, kept.first->next);
+        --kept.count;
         chunk->next = nullptr;
         chunk->begin = chunk->end = 0;
         return chunk;
     }
     auto chunk = std::make_unique<Chunk>();
-    chunk->block = std::make_unique_for_overwrite<char[]>(Chunk::kBlockSize);
+    chunk->block = std::make_unique_for_overwrite<char[]>(size);
+    chunk->capacity = size;
     return chunk.release();
 }
 
@@ -32,13 +36,14 @@ Chunk* ChunkPool::wrap(std::string&& bytes) {
 }
 
 void ChunkPool::giveBack(Chunk* chunk) noexcept {
-    if (!chunk->block || kept_ == kMaxKept) {
+    Kept& kept = keptOf(chunk->capacity);
+    if (!chunk->block || kept.count == (&kept == &small_ ? kMaxSmallKept : kMaxKept)) {
         delete chunk;
         return;
     }
-    chunk->next = free_;
-    free_ = chunk;
-    ++kept_;
+    chunk->next = kept.first;
+    kept.first = chunk;
+    ++kept.count;
 }
 
 void WriteQueue::link(Chunk* chunk) noexcept {
@@ -49,7 +54,7 @@ void WriteQueue::link(Chunk* chunk) noexcept {
 void WriteQueue::append(ChunkPool& pool, std::string_view bytes) {
     while (!bytes.empty()) {
         if (!tail_ || tail_->room() == 0)
-            link(pool.takeBlock());
+            link(pool.takeBlock(nextBlockSize(bytes.size())));
         const std::size_t count = std::min(bytes.size(), tail_->room());
         std::memcpy(tail_->block.get() + tail_->end, bytes.data(), count);
         tail_->end += count;

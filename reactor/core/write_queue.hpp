@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -8,44 +9,56 @@
 
 namespace torsion::core {
 
-/// A run of queued bytes: either a pooled block (`kBlockSize` bytes behind the header) or a string that was given to
-/// us.
+/// A run of queued bytes: either a pooled block or a string that was given to us. A short write into an empty queue
+/// takes a small block, so that a message to thousands of connections costs little more than its bytes until they are
+/// flushed; what comes after it takes large ones.
 ///
 ///     block:   | sent | waiting ........ | room |          string:   | sent | waiting ... |
-///              0      begin              end    kBlockSize
+///              0      begin              end    capacity
 struct Chunk {
+    static constexpr std::size_t kSmallBlockSize = 1024;
     static constexpr std::size_t kBlockSize = 16 * 1024;
 
     Chunk* next = nullptr;
     std::size_t begin = 0;
     std::size_t end = 0;
-    std::string owned; // the bytes, when `block` is null
+    std::size_t capacity = 0; // of the block
+    std::string owned;        // the bytes, when `block` is null
     std::unique_ptr<char[]> block;
 
     const char* data() const noexcept { return block ? block.get() : owned.data(); }
     std::size_t size() const noexcept { return end - begin; }
-    std::size_t room() const noexcept { return block ? kBlockSize - end : 0; }
+    std::size_t room() const noexcept { return capacity - std::min(end, capacity); }
 };
 
 /// Keeps blocks that queues have emptied for the next queue that fills; one for each reactor, so that a connection with
 /// nothing to send owns no buffer, and one with much to send allocates nothing in steady state.
 class ChunkPool {
 public:
-    /// Blocks kept at most; more are given back to the heap.
+    /// Large and small blocks kept at most; more are given back to the heap.
     static constexpr std::size_t kMaxKept = 64;
+    static constexpr std::size_t kMaxSmallKept = 1024;
 
     ChunkPool() = default;
     ChunkPool(const ChunkPool&) = delete;
     ChunkPool& operator=(const ChunkPool&) = delete;
     ~ChunkPool();
 
-    Chunk* takeBlock();
+    /// @param size Chunk::kSmallBlockSize or Chunk::kBlockSize.
+    Chunk* takeBlock(std::size_t size);
     Chunk* wrap(std::string&& bytes);
     void giveBack(Chunk* chunk) noexcept;
 
 private:
-    Chunk* free_ = nullptr;
-    std::size_t kept_ = 0;
+    struct Kept {
+        Chunk* first = nullptr;
+        std::size_t count = 0;
+    };
+
+    Kept& keptOf(std::size_t size) noexcept { return size == Chunk::kSmallBlockSize ? small_ : large_; }
+
+    Kept small_;
+    Kept large_;
 };
 
 /// The bytes a stream could not send yet, in order. Owns its chunks; they go back to the pool as they are sent.
@@ -77,6 +90,9 @@ public:
 
 private:
     void link(Chunk* chunk) noexcept;
+    std::size_t nextBlockSize(std::size_t bytes) const noexcept {
+        return empty() && bytes <= Chunk::kSmallBlockSize ? Chunk::kSmallBlockSize : Chunk::kBlockSize;
+    }
 
     Chunk* head_ = nullptr;
     Chunk* tail_ = nullptr;

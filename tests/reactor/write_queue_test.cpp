@@ -166,3 +166,31 @@ TEST_CASE_FIXTURE(Fixture, "the pool keeps no more than its limit") {
     CHECK(count.get() != 0); // ten blocks were given back
     CHECK(queue.size() == data.size());
 }
+
+TEST_CASE_FIXTURE(Fixture,
+                  "a short write into an empty queue takes a small block, and what comes after it large ones") {
+    const std::string piece = numbered(Chunk::kSmallBlockSize);
+    queue.append(pool, piece);
+    CHECK(buffers() == 1);
+    queue.append(pool, piece);
+    CHECK(buffers() == 2); // the small one is full
+    for (std::size_t size = 2 * piece.size(); size < Chunk::kBlockSize; size += piece.size())
+        queue.append(pool, piece);
+    CHECK(buffers() == 2);
+}
+
+TEST_CASE_FIXTURE(Fixture, "small and large blocks are used again, each for its like") {
+    queue.append(pool, "short");
+    queue.append(pool, numbered(Chunk::kBlockSize));
+    queue.clear(pool);
+    const std::string large = numbered(Chunk::kBlockSize);
+    const AllocationCount count;
+    for (int i = 0; i < 100; ++i) {
+        queue.append(pool, "short");
+        queue.append(pool, large);
+        queue.clear(pool);
+        queue.append(pool, large);
+        queue.clear(pool);
+    }
+    CHECK(count.get() == 0);
+}
