@@ -69,6 +69,8 @@ constinit const ErrorKind QueueOverflow::kKind =
     ErrorKind::of<QueueOverflow>("QueueOverflow", "The queue is full.", Error::kKind);
 constinit const ErrorKind QueueUnderflow::kKind =
     ErrorKind::of<QueueUnderflow>("QueueUnderflow", "Too many wait for the queue.", Error::kKind);
+constinit const ErrorKind ThreadPoolError::kKind =
+    ErrorKind::of<ThreadPoolError>("ThreadPoolError", "The thread pool did not take the call.", Error::kKind);
 constinit const ErrorKind InvalidAddressError::kKind =
     ErrorKind::of<InvalidAddressError>("InvalidAddressError", "That is no address.", Error::kKind);
 constinit const ErrorKind UnsupportedAddressFamily::kKind = ErrorKind::of<UnsupportedAddressFamily>(

@@ -236,6 +236,13 @@ public:
     static const ErrorKind kKind;
 };
 
+/// A thread pool did not take a call: too many wait, or it has ended. (Torsion's.)
+class ThreadPoolError : public ErrorClass<ThreadPoolError, Error> {
+public:
+    using ErrorClass::ErrorClass;
+    static const ErrorKind kKind;
+};
+
 /// A DeferredQueue has as many objects as it may keep.
 class QueueOverflow : public ErrorClass<QueueOverflow, Error> {
 public:

@@ -8,6 +8,7 @@
 #include <reactor/options.hpp>
 #include <reactor/random.hpp>
 #include <reactor/resolver.hpp>
+#include <reactor/thread_pool.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -21,6 +22,10 @@ namespace torsion {
 
 class RemoteInbox;
 
+namespace detail {
+class PendingList;
+}
+
 /// A thread-safe, copyable way to a reactor, which may outlive it.
 class Remote {
 public:
@@ -33,6 +38,25 @@ public:
 
 private:
     std::shared_ptr<RemoteInbox> inbox_;
+};
+
+/// Something of a reactor that is under way elsewhere, until this object is destroyed or told that it has ended: see
+/// `Reactor::keepPending`. Movable; the reactor's thread; may outlive the reactor.
+class [[nodiscard]] PendingOperation {
+public:
+    PendingOperation() noexcept = default;
+    PendingOperation(std::weak_ptr<detail::PendingList> list, std::uint64_t id) noexcept
+        : list_(std::move(list)), id_(id) {}
+    PendingOperation(PendingOperation&&) noexcept = default;
+    PendingOperation& operator=(PendingOperation&& other) noexcept;
+    ~PendingOperation() { end(); }
+
+    /// It has ended; the reactor forgets it.
+    void end() noexcept;
+
+private:
+    std::weak_ptr<detail::PendingList> list_;
+    std::uint64_t id_ = 0;
 };
 
 /// When a trigger of a system event is called (S-114, S-118).
@@ -79,7 +103,7 @@ struct Endpoint {
 /// The loop that turns events into calls on protocols; abstract, so that what takes a `Reactor&` can run on the real
 /// system, on memory and in simulation.
 ///
-/// Belongs to one thread; everything but `callFromThread` and `remote()` is called there (debug builds assert it).
+/// Belongs to one thread; everything but what says "any thread" is called there (debug builds assert it).
 class Reactor : public Clock {
 public:
     /// @name Life
@@ -133,6 +157,28 @@ public:
     void callFromThread(F&& f) const {
         remote().post(Function<void()>(std::forward<F>(f)));
     }
+
+    /// The threads for what would keep the reactor waiting; <reactor/threads.hpp> has the functions that bring results
+    /// back. They begin in the reactor's first turn and end when it stops: `run()` returns when all has been called
+    /// that was given until the "after shutdown" triggers had run, while calls from threads are still served; what is
+    /// given later waits for the next run (S-147). The reactor's destruction drops what waits and does not wait for
+    /// what runs. Name look-ups have threads of their own (S-152). Any thread.
+    virtual ThreadPool& getThreadPool() = 0;
+
+    /// `getThreadPool().callInThread(f, args…)`. Any thread.
+    template <class F, class... Args>
+    void callInThread(F&& f, Args&&... args) {
+        getThreadPool().callInThread(std::forward<F>(f), std::forward<Args>(args)...);
+    }
+
+    /// Whether this is the reactor's thread: that which made it, or called `run()` last. Any thread.
+    virtual bool isInReactorThread() const noexcept = 0;
+
+    /// For operations that end outside of the reactor, on a thread or in another library: until they do, a loop that
+    /// ends by itself does not.
+    /// @param onDestroyed called when the reactor is destroyed before: there will be no calls from threads any more.
+    /// @throws ReactorNotRunning at the end of the reactor's destruction.
+    virtual PendingOperation keepPending(Function<void()> onDestroyed) = 0;
     /// @}
 
     /// @name TCP

@@ -32,7 +32,10 @@ struct Depth {
 } // namespace
 
 ReactorCore::ReactorCore(Function<void()> wake, std::unique_ptr<Random> random)
-    : inbox_(std::make_shared<RemoteInbox>(std::move(wake))), turn_(*this, *inbox_), random_(std::move(random)) {}
+    : inbox_(std::make_shared<RemoteInbox>(std::move(wake))), turn_(*this, *inbox_), random_(std::move(random)),
+      pending_(std::make_shared<detail::PendingList>([this](bool any) { onPending(any); })) {
+    threadPool_.onNeeded([this, inbox = inbox_] { inbox->post([this] { startThreads(); }); });
+}
 
 ReactorCore::~ReactorCore() = default;
 
@@ -47,6 +50,7 @@ void ReactorCore::run() {
     } const epilogue{*this};
     started_ = true;
     leave_ = false;
+    ++runs_;
     {
         const Depth depth(depth_);
         startup_.fire(
@@ -67,6 +71,7 @@ void ReactorCore::start() {
     running_ = true;
     try {
         onStarted();
+        threadPool_.start();
     } catch (...) {
         startFailure_ = std::current_exception();
         startup_.abandon();
@@ -84,6 +89,8 @@ void ReactorCore::endRun() noexcept {
     started_ = running_ = false;
     stop_ = Stop::No;
     turn_.watchPhases(false);
+    if (std::exchange(threadsWanted_, false))
+        inbox_->post([this] { startThreads(); });
 }
 
 void ReactorCore::stop(StopOptions options) {
@@ -134,7 +141,7 @@ void ReactorCore::betweenPhases() {
                 disconnected_.emplace();
                 return disconnected_->deferred();
             },
-            [this] { leave(); });
+            [this] { stopThreads(); });
     }
     if (stop_ == Stop::Disconnecting || stop_ == Stop::Draining)
         disconnect();
@@ -195,6 +202,45 @@ void ReactorCore::logLeftOpen() const {
                          kShutdownRounds, names);
 }
 
+// In a turn, when the first call was given to the pool, whoever runs the turns.
+void ReactorCore::startThreads() {
+    if (stop_ == Stop::No)
+        threadPool_.start();
+    else
+        threadsWanted_ = true;
+}
+
+// The last part of a stop. Turns go on: a thread may wait for something to be done by us.
+void ReactorCore::stopThreads() {
+    stop_ = Stop::Threads;
+    const bool waits = threadPool_.beginStop([this, inbox = inbox_, run = runs_] {
+        inbox->post([this, run] {
+            if (run != runs_ || stop_ != Stop::Threads) // a crash ended that stop
+                return;
+            threadPool_.join();
+            leave();
+        });
+    });
+    if (!waits)
+        leave();
+}
+
+PendingOperation ReactorCore::keepPending(Function<void()> onDestroyed) {
+    checkThread();
+    if (*gone_)
+        throw ReactorNotRunning("the reactor is being destroyed: nothing can be begun on it");
+    return {pending_, pending_->add(std::move(onDestroyed))};
+}
+
+void ReactorCore::failPending() noexcept {
+    for (int round = 0; round < kShutdownRounds && !pending_->empty(); ++round) {
+        for (std::size_t left = pending_->size(); left > 0 && !pending_->empty(); --left) {
+            Function<void()> call = pending_->takeFirst();
+            turn_.guard("a pending operation's end", call);
+        }
+    }
+}
+
 void ReactorCore::endEverything() noexcept {
     if (depth_ != 0 || isInsideCallback()) {
         std::fputs("torsion: a reactor was destroyed inside one of its own callbacks\n", stderr);
@@ -204,9 +250,12 @@ void ReactorCore::endEverything() noexcept {
     startup_.abandon();
     shutdown_.abandon();
     inbox_->close();
+    threadPool_.abandon();
     shutDownLive();
+    failPending();
     *gone_ = true; // whoever opens something whenever something closes was let, for so many rounds
     shutDownLive();
+    failPending();
     // Here, where all of the reactor is still there: what a callable holds may use it as it is destroyed.
     startup_.clear();
     shutdown_.clear();

@@ -2,6 +2,7 @@
 
 #include <reactor/core/channel.hpp>
 #include <reactor/core/inbox.hpp>
+#include <reactor/core/pending_list.hpp>
 #include <reactor/core/three_phase_event.hpp>
 #include <reactor/core/turn_core.hpp>
 #include <reactor/reactor.hpp>
@@ -33,6 +34,9 @@ public:
     bool isRunning() const noexcept override { return running_; }
     void removeSystemEventTrigger(TriggerId id) override;
     Remote remote() const override { return Remote(inbox_); }
+    ThreadPool& getThreadPool() override { return threadPool_; }
+    bool isInReactorThread() const noexcept override { return turn_.isOnThread(); }
+    PendingOperation keepPending(Function<void()> onDestroyed) override;
     std::shared_ptr<ListeningPort> listenTCP(int port, std::shared_ptr<Factory> factory,
                                              const ListenOptions& options = {}) override;
     std::shared_ptr<Connector> connectTCP(std::string_view host, int port, std::shared_ptr<ClientFactory> factory,
@@ -106,7 +110,7 @@ protected:
     std::unique_ptr<Resolver> resolver_; // made by the backend
 
 private:
-    enum class Stop : std::uint8_t { No, Asked, Before, Disconnecting, Draining, Triggers };
+    enum class Stop : std::uint8_t { No, Asked, Before, Disconnecting, Draining, Triggers, Threads };
 
     /// Backend: throws when it is not its own to run.
     virtual void checkRunnable() const {}
@@ -123,6 +127,8 @@ private:
     /// Backend: "during startup", before the users' triggers; and the end of `run()`.
     virtual void onStarted() {}
     virtual void onStopped() noexcept {}
+    /// Backend: operations are under way elsewhere, or no more.
+    virtual void onPending(bool) {}
 
     void betweenPhases() override;
     void start();
@@ -130,11 +136,16 @@ private:
     void disconnect();
     void shutDownLive() noexcept;
     void logLeftOpen() const;
+    void failPending() noexcept;
+    void startThreads();
+    void stopThreads();
     void leave() noexcept;
 
     std::shared_ptr<RemoteInbox> inbox_;
     mutable TurnCore turn_;
     std::unique_ptr<Random> random_;
+    std::shared_ptr<detail::PendingList> pending_;
+    ThreadPool threadPool_;
     ThreePhaseEvent startup_{"startup"};
     ThreePhaseEvent shutdown_{"shutdown"};
     std::map<std::uint64_t, std::shared_ptr<void>> kept_;
@@ -144,11 +155,13 @@ private:
     std::exception_ptr startFailure_; // why run() cannot go on
     std::uint64_t lastTrigger_ = 0;
     std::uint64_t drained_ = 0; // the last of the live objects that a drain waits for
+    std::uint64_t runs_ = 0;
     Stop stop_ = Stop::No;
     int depth_ = 0;        // run() or iterate() on the stack
     bool started_ = false; // run() was called, and has not returned
     bool running_ = false;
     bool leave_ = false;
+    bool threadsWanted_ = false; // a call waits for the thread pool until the present run has ended
     // Set by the destructor, while everything is still there: nothing can be opened any more.
     const std::shared_ptr<bool> gone_ = std::make_shared<bool>(false);
 };

@@ -8,6 +8,7 @@
 #include <reactor/function.hpp>
 #include <reactor/reactor.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstring>
 #include <memory>
@@ -230,7 +231,7 @@ public:
 
     /// The thread that everything of this reactor belongs to: the one that made, runs or destroys it.
     void setThread(std::thread::id thread) noexcept { thread_ = thread; }
-    bool isOnThread() const noexcept { return thread_ == std::this_thread::get_id(); }
+    bool isOnThread() const noexcept { return thread_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
     /// Says so on stderr, and terminates.
     [[noreturn]] static void onWrongThread() noexcept;
 
@@ -278,7 +279,7 @@ private:
     TimePoint turnBegan_{};
     Duration beforePollTook_{};
     Duration slowTurn_{};
-    std::thread::id thread_ = std::this_thread::get_id();
+    std::atomic<std::thread::id> thread_ = std::this_thread::get_id(); // others ask whether it is theirs
     bool nowKnown_ = false;
     bool inPhase_ = false;
     bool inTurn_ = false;

@@ -116,6 +116,7 @@ struct UvReactor::Impl final : uv::LoopListener {
     OwnLoop ownLoop; // null on a foreign loop
     uv::LoopContext context;
     std::optional<uv::LoopHooks> hooks;
+    std::optional<uv::LoopHooks::KeepAlive> pending; // while something is under way elsewhere
     std::optional<uv::Signals> signals;
     std::optional<int> signal;
     std::optional<TimePoint> alarm;     // what the hooks' alarm is set for
@@ -185,6 +186,13 @@ void UvReactor::onStarted() {
 
 void UvReactor::onStopped() noexcept {
     impl_->signals.reset();
+}
+
+void UvReactor::onPending(bool any) {
+    if (any)
+        impl_->pending.emplace(*impl_->hooks);
+    else
+        impl_->pending.reset();
 }
 
 // Before the poll: what is due, what is dirty, and then how long to wait.

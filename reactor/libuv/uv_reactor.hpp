@@ -38,7 +38,7 @@ static_assert(std::is_trivially_destructible_v<ReactorOptions>);
 ///
 /// Used on one thread, but for `callFromThread()` and `remote()`. May be destroyed in any state except inside one of
 /// its own callbacks: every open connection hears `connectionLost` then, in the order of creation; nothing waits for a
-/// name look-up.
+/// name look-up or a call on another thread.
 class UvReactor final : public core::ReactorCore {
 public:
     /// On a loop of its own. @throws std::system_error when there are no descriptors for one.
@@ -84,6 +84,7 @@ private:
     void interrupt() noexcept override;
     void onStarted() override;
     void onStopped() noexcept override;
+    void onPending(bool any) override;
     TimePoint readClock() const noexcept override;
     TimePoint roughNow() const noexcept override;
     void touched() noexcept override;

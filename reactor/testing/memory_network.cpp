@@ -55,17 +55,24 @@ void MemoryNetwork::settle() {
     neverRests();
 }
 
+// What settle() leaves is not over as long as threads work.
+void MemoryNetwork::rest() {
+    do {
+        settle();
+    } while (waitForPools());
+}
+
 void MemoryNetwork::advance(Duration span) {
     if (span < Duration::zero())
         throw std::invalid_argument("advance: time does not go back");
     const TimePoint end = now_ + span;
-    settle();
+    rest();
     for (auto next = nextEvent(); next && *next <= end; next = nextEvent()) {
         moveTo(*next);
-        settle();
+        rest();
     }
     moveTo(end);
-    settle();
+    rest();
 }
 
 bool MemoryNetwork::runUntil(CallableRef<bool()> condition, Duration limit) {
@@ -73,7 +80,7 @@ bool MemoryNetwork::runUntil(CallableRef<bool()> condition, Duration limit) {
     for (int i = 0; i < kMaxTurns; ++i) {
         if (condition())
             return true;
-        if (turnAll())
+        if (turnAll() || waitForPools())
             continue;
         const std::optional<TimePoint> next = nextEvent();
         if (!next || *next > end)
@@ -111,6 +118,14 @@ bool MemoryNetwork::turnAll(const MemoryReactor* except) {
         any = true;
     }
     return any;
+}
+
+bool MemoryNetwork::waitForPools(const MemoryReactor* running) {
+    for (MemoryReactor* reactor : reactors_) {
+        if ((reactor == running || !reactor->isTurning()) && reactor->waitForPool())
+            return true;
+    }
+    return false;
 }
 
 std::size_t MemoryNetwork::cut(std::size_t possible, std::size_t limit) {

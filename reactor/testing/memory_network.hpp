@@ -78,11 +78,13 @@ public:
     /// @throws std::runtime_error after `kMaxTurns` turns: something never comes to rest.
     void settle();
 
-    /// Lets `span` pass: stops at each time at which a call is due, and settles there and at the end.
+    /// Lets `span` pass: stops at each time at which a call is due, and settles there and at the end; waits there for
+    /// the thread pools, too.
     /// @throws std::invalid_argument when it is negative; std::runtime_error as `settle()`.
     void advance(Duration span);
 
-    /// Runs turns until `condition()` holds; when there is nothing else to do, time jumps to the next delayed call.
+    /// Runs turns until `condition()` holds; when there is nothing else to do, not for the thread pools either, time
+    /// jumps to the next delayed call.
     /// @param limit how much time may pass on the network's clock.
     /// @returns false when the time is over, or when nothing is left that could happen.
     /// @throws std::runtime_error as `settle()`.
@@ -107,6 +109,10 @@ public:
     /// @returns whether there was one.
     bool turnAll(const MemoryReactor* except = nullptr);
 
+    /// Waits for the thread pools of the reactors that are not in a turn, and of `running`: before time goes on.
+    /// @returns whether one of these has something to do now.
+    bool waitForPools(const MemoryReactor* running = nullptr);
+
     /// How many of `possible` bytes (not 0) one operation moves, of which `limit` are allowed.
     std::size_t cut(std::size_t possible, std::size_t limit);
 
@@ -114,6 +120,8 @@ public:
     /// @}
 
 private:
+    void rest();
+
     MemoryLimits limits_;
     std::optional<SeededRandom> cuts_;
     std::map<std::string, Route, std::less<>> routes_;

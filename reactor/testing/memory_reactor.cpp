@@ -37,6 +37,7 @@ MemoryReactor::MemoryReactor(std::shared_ptr<MemoryNetwork> network, const Memor
     auto names = std::make_unique<ScriptResolver>(*this);
     names_ = names.get();
     resolver_ = std::move(names);
+    getThreadPool().onIdle([wake = wake_] { wake->wake(); });
     network_->join(*this);
 }
 
@@ -91,6 +92,8 @@ void MemoryReactor::runTurns() {
         const bool others = network_->turnAll(this);
         if (leaving() || others || hasWork())
             continue;
+        if (network_->waitForPools(this))
+            continue;
         if (const std::optional<TimePoint> next = network_->nextEvent()) {
             network_->moveTo(*next);
         } else if (!waitForThreads()) {
@@ -105,6 +108,12 @@ bool MemoryReactor::waitForThreads() {
     std::unique_lock lock(wake_->mutex);
     wake_->changed.wait_for(lock, maxIdle_, [this] { return wake_->woken; });
     return std::exchange(wake_->woken, false);
+}
+
+bool MemoryReactor::waitForPool() {
+    if (getThreadPool().isBusy())
+        return waitForThreads();
+    return hasWork(); // it has come to an end, and may have posted something before
 }
 
 std::unique_ptr<core::Acceptor> MemoryReactor::openAcceptor(const core::ListenSpec& spec, core::AcceptEvents& events) {

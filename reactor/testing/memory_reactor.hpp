@@ -20,10 +20,12 @@ struct MemoryHost;
 struct MemoryReactorOptions {
     std::uint64_t seed = 1; ///< of `random()` and `secureRandom()`
 
-    /// Wall-clock time that `run()` waits at most for a call from another thread when nothing else can happen; then it
-    /// logs an error and returns, as after `crash()`.
+    /// Wall-clock time that a wait for other threads takes at most. Calls of the thread pool are waited for before
+    /// time goes on. `run()` waits for calls from threads also when nothing else can happen; then it logs an error and
+    /// returns, as after `crash()`.
     std::chrono::milliseconds maxIdle{10'000};
 };
+static_assert(std::is_trivially_destructible_v<MemoryReactorOptions>);
 
 static_assert(std::is_trivially_destructible_v<MemoryReactorOptions>);
 
@@ -40,8 +42,9 @@ static_assert(std::is_trivially_destructible_v<MemoryReactorOptions>);
 /// @endcode
 ///
 /// It has no signals, no descriptors (`TcpTransport::socketDescriptor()` is -1, `configureSocket` is called with -1)
-/// and no secrets (`secureRandom()` follows from the seed). Time stands still while user code runs. One thread; other
-/// threads may use `remote()`. Not to be destroyed in one of its own callbacks.
+/// and no secrets (`secureRandom()` follows from the seed). Time stands still while user code runs, on the thread pool
+/// too, unless that waits for the reactor. One thread; other threads may use `remote()`. Not to be destroyed in one of
+/// its own callbacks.
 class MemoryReactor final : public core::ReactorCore {
 public:
     /// On a network of its own.
@@ -76,6 +79,10 @@ public:
 
     /// Whether one of its turns is on the stack.
     bool isTurning() const noexcept { return inside(); }
+
+    /// Where calls of the thread pool run, waits until one has ended or has something for the reactor.
+    /// @returns whether there may be something to do now.
+    bool waitForPool();
 
     /// When its next delayed call is due.
     std::optional<TimePoint> nextEvent();

@@ -1,0 +1,456 @@
+// Threads beside a reactor, on every backend. Worth running with a thread sanitizer.
+
+#include "conformance/driver.hpp"
+#include "conformance/scene.hpp"
+#include "support/deferred_result.hpp"
+#include "support/gate.hpp"
+#include "support/log_capture.hpp"
+
+#include <reactor/errors.hpp>
+#include <reactor/threads.hpp>
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+using namespace torsion;
+using namespace torsion::test;
+using namespace std::chrono_literals;
+
+CONFORMANCE_CASE("I1 (S-143): what another thread gives to callFromThread runs on the reactor's thread") {
+    Reactor& reactor = driver.reactor();
+    std::thread::id where;
+    std::thread other([&] { reactor.callFromThread([&] { where = std::this_thread::get_id(); }); });
+    other.join();
+    CHECK(where == std::thread::id());
+    driver.runUntil([&] { return where != std::thread::id(); });
+    CHECK(where == std::this_thread::get_id());
+}
+
+CONFORMANCE_CASE("I2 (S-143): callFromThread inside a timed call runs without waiting for anything else") {
+    Reactor& reactor = driver.reactor();
+    bool called = false;
+    reactor.callLater(0ms, [&] { reactor.callFromThread([&] { called = true; }); });
+    driver.turns(3);
+    CHECK(called);
+}
+
+CONFORMANCE_CASE("I3, I4 (S-143, S-145): calls given before the reactor runs are kept, and run in order") {
+    Reactor& reactor = driver.reactor();
+    std::vector<int> order;
+    for (int i = 0; i < 10; ++i)
+        reactor.callFromThread([&order, i] { order.push_back(i); });
+    CHECK(order.empty());
+    reactor.callFromThread([&] { reactor.stop(); });
+    runReactor(driver);
+    CHECK(order == std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
+}
+
+namespace {
+
+/// Gives itself to callFromThread again and again.
+struct Again {
+    Reactor& reactor;
+    int& count;
+    void operator()() {
+        ++count;
+        reactor.callFromThread(*this);
+    }
+};
+
+} // namespace
+
+CONFORMANCE_CASE("I5 (S-144): a call that gives itself to callFromThread runs once a turn, and starves nobody") {
+    Reactor& reactor = driver.reactor();
+    int count = 0;
+    reactor.callFromThread(Again{reactor, count});
+    driver.turns(5);
+    CHECK(count <= 5);
+    bool fired = false;
+    reactor.callLater(0ms, [&] { fired = true; });
+    driver.turns(2);
+    CHECK(fired);
+}
+
+CONFORMANCE_CASE("I6 (S-146): a hundred thousand calls from a thread while the reactor is kept busy do no harm") {
+    Reactor& reactor = driver.reactor();
+    constexpr int kCalls = 100'000;
+    int count = 0;
+    std::thread other([&] {
+        for (int i = 0; i < kCalls; ++i)
+            reactor.callFromThread([&] { ++count; });
+    });
+    other.join(); // nothing of it has been served yet
+    driver.runUntil([&] { return count == kCalls; });
+}
+
+CONFORMANCE_CASE("I10 (S-148): deferToThread calls on another thread, and fires on the reactor's, never at once") {
+    Reactor& reactor = driver.reactor();
+    std::atomic<std::thread::id> where;
+    std::thread::id heard;
+    std::string result;
+    deferToThread(
+        reactor,
+        [&](const std::string& text) {
+            where = std::this_thread::get_id();
+            return text + "!";
+        },
+        "done")
+        .addCallback([&](const std::string& text) {
+            heard = std::this_thread::get_id();
+            result = text;
+        })
+        .detach();
+    CHECK(result.empty());
+    driver.runUntil([&] { return !result.empty(); });
+    CHECK(result == "done!");
+    CHECK(heard == std::this_thread::get_id());
+    CHECK(where.load() != heard);
+}
+
+CONFORMANCE_CASE("I11 (S-148): what a thread's function throws or returns as a failure is the Deferred's failure") {
+    Reactor& reactor = driver.reactor();
+    Trace trace;
+    traceResult(deferToThread(reactor, []() -> int { throw NoRouteError("no way"); }), trace);
+    driver.runUntil([&] { return trace.size() == 1; });
+    traceResult(deferToThread(reactor, [] { return Failure::of<TimeoutError>(); }), trace);
+    driver.runUntil([&] { return trace.size() == 2; });
+    traceResult(deferToThread(reactor, [] { return Result<int>(7); }), trace);
+    driver.runUntil([&] { return trace.size() == 3; });
+    traceResult(deferToThread(reactor, [] {}), trace);
+    driver.runUntil([&] { return trace.size() == 4; });
+    CHECK(trace == Trace{"NoRouteError", "TimeoutError", "7", "ok"});
+}
+
+CONFORMANCE_CASE("S-148: arguments and results of deferToThread may be moved only") {
+    Reactor& reactor = driver.reactor();
+    std::unique_ptr<int> result;
+    deferToThread(
+        reactor,
+        [](std::unique_ptr<int> number) {
+            ++*number;
+            return number;
+        },
+        std::make_unique<int>(41))
+        .addCallback([&](std::unique_ptr<int> number) { result = std::move(number); })
+        .detach();
+    driver.runUntil([&] { return result != nullptr; });
+    CHECK(*result == 42);
+}
+
+CONFORMANCE_CASE("a coroutine awaits a thread") {
+    Reactor& reactor = driver.reactor();
+    struct Work {
+        static Deferred<int> run(Reactor& own) {
+            auto first = deferToThread(own, [] { return 20; });
+            int sum = co_await std::move(first);
+            auto second = deferToThread(own, [sum] { return sum + 22; });
+            sum = co_await std::move(second);
+            co_return sum;
+        }
+    };
+    Trace trace;
+    traceResult(Work::run(reactor), trace);
+    driver.runUntil([&] { return !trace.empty(); });
+    CHECK(trace == Trace{"42"});
+}
+
+CONFORMANCE_CASE("a cancelled call that has not begun never begins; of one that has the result is dropped") {
+    Reactor& reactor = driver.reactor();
+    reactor.getThreadPool().configure({.maxThreads = 1});
+    Gate gate;
+    std::atomic<bool> begun{false};
+    Trace trace;
+    Deferred<int> running = deferToThread(reactor, [&] {
+        gate.pass();
+        return 1;
+    });
+    Deferred<void> waiting = deferToThread(reactor, [&] { begun = true; });
+    const Canceller cancelRunning = running.canceller();
+    const Canceller cancelWaiting = waiting.canceller();
+    traceResult(std::move(running), trace);
+    traceResult(std::move(waiting), trace);
+    driver.turns(1);
+    REQUIRE(gate.awaitArrivals(1));
+    cancelRunning.cancel();
+    cancelWaiting.cancel();
+    CHECK(trace == Trace{"CancelledError", "CancelledError"});
+    gate.open();
+    traceResult(deferToThread(reactor, [] { return 3; }), trace);
+    driver.runUntil([&] { return trace.size() == 3; });
+    CHECK(trace.back() == "3");
+    CHECK_FALSE(begun);
+}
+
+CONFORMANCE_CASE("S-171: a time-out of deferToThread fires while its thread goes on") {
+    Reactor& reactor = driver.reactor();
+    auto gate = std::make_shared<Gate>();
+    Trace trace;
+    // What waits for the reactor does not keep a MemoryReactor's time.
+    traceResult(deferToThread(reactor,
+                              [gate] {
+                                  const ThreadPool::Waiting waiting;
+                                  gate->pass();
+                              })
+                    .addTimeout(1ms, reactor),
+                trace);
+    driver.runUntil([&] { return !trace.empty(); });
+    CHECK(trace == Trace{"TimeoutError"});
+    gate->open();
+}
+
+CONFORMANCE_CASE("I12 (S-147): a stop calls what was given, delivers results, and joins the threads") {
+    Reactor& reactor = driver.reactor();
+    reactor.getThreadPool().configure({.maxThreads = 2});
+    std::atomic<int> called{0};
+    Trace trace;
+    reactor.callWhenRunning([&] {
+        for (int i = 0; i < 20; ++i)
+            reactor.callInThread([&] { ++called; });
+        traceResult(deferToThread(reactor, [] { return 5; }), trace);
+        reactor.stop();
+    });
+    runReactor(driver);
+    CHECK(called == 20);
+    CHECK(trace == Trace{"5"});
+    CHECK(reactor.getThreadPool().stats().threads == 0);
+}
+
+CONFORMANCE_CASE("S-147: the pool works before the first run and in each one after it") {
+    Reactor& reactor = driver.reactor();
+    for (int round = 0; round < 3; ++round) {
+        Trace trace;
+        traceResult(deferToThread(reactor, [round] { return round; }), trace);
+        reactor.callWhenRunning([&] { reactor.stop(); });
+        runReactor(driver);
+        CHECK(trace == Trace{std::to_string(round)});
+    }
+    Trace trace;
+    traceResult(deferToThread(reactor, [] { return 3; }), trace);
+    driver.runUntil([&] { return !trace.empty(); });
+    CHECK(trace == Trace{"3"});
+}
+
+CONFORMANCE_CASE("S-147: what is given while the threads end waits for the next turn that is not of this run") {
+    Reactor& reactor = driver.reactor();
+    Gate gate;
+    Trace trace;
+    reactor.callWhenRunning([&] {
+        deferToThread(reactor, [&] {
+            gate.pass();
+        }).addCallback([&] {
+              traceResult(deferToThread(reactor, [] { return 2; }), trace);
+          }).detach();
+        reactor.stop();
+    });
+    reactor.addSystemEventTrigger(EventPhase::After, SystemEvent::Shutdown,
+                                  [&] { reactor.callLater(0ms, [&] { gate.open(); }); });
+    runReactor(driver);
+    CHECK(trace.empty());
+    CHECK(reactor.getThreadPool().stats().threads == 0);
+    driver.runUntil([&] { return !trace.empty(); });
+    CHECK(trace == Trace{"2"});
+}
+
+CONFORMANCE_CASE("S-148: a Deferred that waits for a thread when the reactor is destroyed fails with CancelledError") {
+    LogCapture log;
+    const auto gate = std::make_shared<Gate>();
+    const auto left = std::make_shared<Gate>();
+    const auto value = std::make_shared<int>(1);
+    Trace trace;
+    traceResult(deferToThread(driver.reactor(),
+                              [gate, left, value]() mutable {
+                                  gate->pass();
+                                  left->open();
+                                  return std::move(value);
+                              }),
+                trace);
+    driver.turns(1);
+    REQUIRE(gate->awaitArrivals(1));
+    driver.reactor().getThreadPool().configure({.maxThreads = 1});
+    traceResult(deferToThread(driver.reactor(), [] { return 2; }), trace);
+    driver.destroyReactor();
+    CHECK(trace == Trace{"CancelledError", "CancelledError"});
+    gate->open();
+    CHECK(left->pass());
+    CHECK(becomes([&] { return value.use_count() == 1; }));
+}
+
+CONFORMANCE_CASE("S-148: a pool of one's own that ends fails what waits in it") {
+    Reactor& reactor = driver.reactor();
+    Trace trace;
+    {
+        ThreadPool pool({.maxWaiting = 1});
+        traceResult(deferToThreadPool(reactor, pool, [] { return 1; }), trace);
+        CHECK(trace.empty());
+        traceResult(deferToThreadPool(reactor, pool, [] { return 2; }), trace);
+        CHECK(trace == Trace{"ThreadPoolError"});
+    }
+    driver.runUntil([&] { return trace.size() == 2; });
+    CHECK(trace.back() == "CancelledError");
+}
+
+CONFORMANCE_CASE("S-149: callMultipleInThread calls in order, on one thread, until one throws") {
+    LogCapture log;
+    Reactor& reactor = driver.reactor();
+    std::vector<std::thread::id> threads;
+    std::atomic<bool> done{false};
+    const auto note = [&] { threads.push_back(std::this_thread::get_id()); };
+    std::vector<Function<void()>> calls;
+    calls.emplace_back(note);
+    calls.emplace_back(note);
+    calls.emplace_back([&] {
+        done = true;
+        throw Bug();
+    });
+    calls.emplace_back(note);
+    callMultipleInThread(reactor, std::move(calls));
+    reactor.callWhenRunning([&] { reactor.stop(); });
+    runReactor(driver);
+    CHECK(done);
+    REQUIRE(threads.size() == 2);
+    CHECK(threads[0] == threads[1]);
+    CHECK(threads[0] != std::this_thread::get_id());
+    CHECK(log.count("a bug in user code") == 1);
+}
+
+CONFORMANCE_CASE(
+    "I7, I8, I9 (S-150): blockingCallFromThread gives the value, the exception and the Deferred's result") {
+    Reactor& reactor = driver.reactor();
+    std::string value;
+    std::string thrown;
+    int later = 0;
+    std::string failed;
+    Trace trace;
+    traceResult(deferToThread(reactor,
+                              [&] {
+                                  value = blockingCallFromThread(
+                                      reactor, [](const char* text) { return std::string(text); }, "value");
+                                  try {
+                                      blockingCallFromThread(reactor, [] { throw Bug(); });
+                                  } catch (const Bug& bug) {
+                                      thrown = bug.what();
+                                  }
+                                  later = blockingCallFromThread(
+                                      reactor, [&reactor] { return reactor.sleep(5ms).addCallback([] { return 7; }); });
+                                  try {
+                                      blockingCallFromThread(reactor, [&reactor] {
+                                          return reactor.sleep(1ms).addCallback(
+                                              [] { return Failure::of<NoRouteError>(); });
+                                      });
+                                  } catch (const NoRouteError& error) {
+                                      failed = error.kind().name;
+                                  }
+                              }),
+                trace);
+    driver.runUntil([&] { return !trace.empty(); });
+    CHECK(trace == Trace{"ok"});
+    CHECK(value == "value");
+    CHECK(thrown == "a bug in user code");
+    CHECK(later == 7);
+    CHECK(failed == "NoRouteError");
+}
+
+CONFORMANCE_CASE("S-150: blockingCallFromThread on the reactor's own thread throws") {
+    Reactor& reactor = driver.reactor();
+    CHECK_THROWS_AS(blockingCallFromThread(reactor, [] {}), std::logic_error);
+    bool refused = false;
+    reactor.callLater(0ms, [&] {
+        try {
+            blockingCallFromThread(reactor, [] {});
+        } catch (const std::logic_error&) {
+            refused = true;
+        }
+    });
+    driver.runUntil([&] { return refused; });
+}
+
+CONFORMANCE_CASE("S-150: a thread of the pool that waits for the reactor is served while the reactor stops") {
+    Reactor& reactor = driver.reactor();
+    Gate gate;
+    int served = 0;
+    reactor.callInThread([&] {
+        gate.pass();
+        blockingCallFromThread(reactor, [&] { ++served; });
+        blockingCallFromThread(reactor, [&] { ++served; });
+    });
+    reactor.callWhenRunning([&] { reactor.stop(); });
+    reactor.addSystemEventTrigger(EventPhase::After, SystemEvent::Shutdown, [&] { gate.open(); });
+    runReactor(driver);
+    CHECK(served == 2);
+}
+
+CONFORMANCE_CASE("S-150: the reactor's end ends blocking calls, those that began and those that did not") {
+    Reactor& reactor = driver.reactor();
+    ThreadPool pool; // not the reactor's: what it waits for has to be seen
+    pool.start();
+    std::atomic<int> cancelled{0};
+    const auto endOf = [&](auto f) {
+        pool.callInThread([&cancelled, &reactor, f = std::move(f)]() mutable {
+            try {
+                blockingCallFromThread(reactor, std::move(f));
+            } catch (const CancelledError&) {
+                ++cancelled;
+            }
+        });
+    };
+    Promise<void> never;
+    bool asked = false;
+    endOf([&] {
+        asked = true;
+        return never.deferred();
+    });
+    REQUIRE(becomes([&] {
+        driver.turns(1);
+        return asked;
+    }));
+    endOf([] { FAIL("called"); });
+    REQUIRE(becomes([&] { return pool.stats().working == 2 && !pool.isBusy(); }));
+    CHECK(cancelled == 0);
+    driver.destroyReactor();
+    pool.stop();
+    CHECK(cancelled == 2);
+}
+
+CONFORMANCE_CASE("a Deferred becomes a future for another thread, value or failure") {
+    Reactor& reactor = driver.reactor();
+    bool fired = false;
+    std::future<int> value = toFuture(reactor.sleep(1ms).addCallback([&] {
+        fired = true;
+        return 9;
+    }));
+    std::future<void> failure = toFuture(fail(Failure::of<NoRouteError>()));
+    CHECK_THROWS_AS(failure.get(), NoRouteError);
+    auto other = std::async(std::launch::async, [&] { return value.get() + 1; });
+    driver.runUntil([&] { return fired; });
+    CHECK(other.get() == 10);
+}
+
+CONFORMANCE_CASE("a future becomes a Deferred: at once when it is ready, else when a thread has it") {
+    Reactor& reactor = driver.reactor();
+    std::promise<std::string> first;
+    first.set_value("ready");
+    CHECK(resultOf(fromFuture(reactor, first.get_future())) == "ready");
+
+    std::promise<std::string> second;
+    Trace trace;
+    traceResult(fromFuture(reactor, second.get_future()), trace);
+    driver.turns(1);
+    CHECK(trace.empty());
+    second.set_value("later");
+    driver.runUntil([&] { return !trace.empty(); });
+
+    traceResult(fromFuture(reactor, std::async(std::launch::deferred, []() -> int { throw NoRouteError(); })), trace);
+    driver.runUntil([&] { return trace.size() == 2; });
+    CHECK(trace == Trace{"later", "NoRouteError"});
+    CHECK_THROWS_AS(fromFuture(reactor, std::future<int>()).detach(), std::invalid_argument);
+}
