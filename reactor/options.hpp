@@ -65,7 +65,7 @@ struct StopOptions {
     std::chrono::milliseconds drain{0};
 };
 
-static_assert(std::is_trivially_destructible_v<StreamOptions> && std::is_trivially_destructible_v<ListenOptions> && std::is_trivially_destructible_v<ConnectOptions> &&
-              std::is_trivially_destructible_v<StopOptions>);
+static_assert(std::is_trivially_destructible_v<StreamOptions> && std::is_trivially_destructible_v<ListenOptions> &&
+              std::is_trivially_destructible_v<ConnectOptions> && std::is_trivially_destructible_v<StopOptions>);
 
 } // namespace torsion
