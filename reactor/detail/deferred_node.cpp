@@ -196,6 +196,8 @@ void DeferredNode::abandon(NodePtr root) noexcept {
     // A canceller that drops the promise leaves it to cancelTop() to say what happened.
     if (root->state_ != State::Waiting || root->root()->cancelling)
         return;
+    // Who cancels the Deferred while it is in the list must not call into a producer that is gone.
+    const Function<void()> canceller = std::move(root->root()->canceller);
     if (chainRunner.active)
         chainRunner.append(std::move(root));
     else
