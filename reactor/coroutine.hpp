@@ -71,12 +71,13 @@ public:
 
     void unhandled_exception() noexcept { this->storeFailure(Failure::current()); }
 
-    /// Whether the coroutine must be suspended for `inner`.
+    /// Whether the coroutine must be suspended for `inner`, which the caller holds.
     bool suspendFor(DeferredNode& inner) {
         if (std::exchange(cancelLater_, false)) {
             inner.cancel();
             if (inner.state() == DeferredNode::State::Fired)
                 return false;
+            this->requireAwaitable(inner);
         }
         this->await(inner);
         return true;
@@ -135,10 +136,10 @@ public:
 
     template <class U>
     bool await_suspend(std::coroutine_handle<CoroutinePromise<U>> waiting) {
-        if (!waiting.promise().suspendFor(*deferred_->node_))
-            return false;
+        waiting.promise().requireAwaitable(*deferred_->node_);
+        // First of all: a canceller may destroy the object whose member the Deferred is.
         inner_ = deferred_->releaseNode();
-        return true;
+        return waiting.promise().suspendFor(*inner_);
     }
 
     /// In a coroutine of another library.

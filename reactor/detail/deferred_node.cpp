@@ -107,9 +107,12 @@ void DeferredNode::arrived() noexcept {
         part->canceller.reset();
 }
 
-void DeferredNode::await(DeferredNode& inner) {
+void DeferredNode::requireAwaitable(const DeferredNode& inner) const {
     if (waitsBelow(inner))
         throw std::logic_error("a coroutine awaits the Deferred that waits for the coroutine itself");
+}
+
+void DeferredNode::await(DeferredNode& inner) noexcept {
     state_ = State::Waiting;
     inner.attach(NodePtr(this));
 }

@@ -98,9 +98,11 @@ public:
     /// Runs the steps below a node which has its result.
     static void settle(NodePtr node) noexcept;
 
-    /// Waits for `inner`, which is pending, and then has run() called. Throws std::logic_error where that would wait
-    /// for this node itself.
-    void await(DeferredNode& inner);
+    /// Throws std::logic_error where waiting for `inner`, the last of its chain, would be waiting for this node itself.
+    void requireAwaitable(const DeferredNode& inner) const;
+
+    /// Waits for `inner`, which is pending, and then has run() called.
+    void await(DeferredNode& inner) noexcept;
 
     /// What a Promise needs; null where there is none.
     virtual RootPart* root() noexcept { return nullptr; }

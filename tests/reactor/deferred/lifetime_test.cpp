@@ -47,3 +47,23 @@ TEST_CASE("a promise dropped inside a step is not asked to stop by who cancels i
     start.callback();
     CHECK(trace == Trace{"CancelledError"});
 }
+
+TEST_CASE("a coroutine that was cancelled while it ran may await a member of what the canceller destroys") {
+    struct Session {
+        Promise<int> promise;
+        Deferred<int> answer = promise.deferred();
+    };
+    auto session = std::make_unique<Session>();
+    session->promise.onCancel([&] { session.reset(); });
+    Promise<void> start;
+    std::optional<Deferred<int>> own;
+    auto ask = [](Deferred<void> begin, Session& asked, std::optional<Deferred<int>>& self) -> Deferred<int> {
+        co_await std::move(begin);
+        self->cancel();
+        co_return co_await std::move(asked.answer);
+    };
+    own = ask(start.deferred(), *session, own);
+    start.callback();
+    CHECK(session == nullptr);
+    CHECK(resultOf(std::move(*own)) == "CancelledError");
+}
