@@ -181,6 +181,7 @@ public:
     template <class Rep, class Period, class F>
         requires std::is_invocable_v<std::decay_t<F>&, Result<T>, Duration>
     Deferred addTimeout(std::chrono::duration<Rep, Period> timeout, Clock& clock, F&& onTimeoutCancel) && {
+        requireUsable();
         if (hasResult())
             return std::move(*this);
         const Duration time = toDuration(timeout);

@@ -131,3 +131,13 @@ TEST_CASE("a result that is there needs no timer; a negative time-out is refused
     promise.callback();
     CHECK(resultOf(std::move(deferred)) == "ok");
 }
+
+TEST_CASE("a Deferred that was consumed takes no time-out, and leaves no timer behind") {
+    testing::Clock clock;
+    Promise<int> promise;
+    Deferred<int> deferred = promise.deferred();
+    std::move(deferred).detach();
+    CHECK_THROWS_AS(std::move(deferred).addTimeout(1s, clock).detach(), std::logic_error);
+    CHECK(clock.getDelayedCalls().empty());
+    promise.callback(1);
+}
