@@ -18,8 +18,8 @@
 /// Several Deferreds at once: deferredList() for what all of them come to, gatherResults() for the values of all or the
 /// first failure, race() for the first value.
 ///
-/// All take the Deferreds over. Cancelling the result cancels every input and fails with CancelledError (S-173); once
-/// there is a result it does nothing. A failure that comes later than the result is logged as unhandled, but for those
+/// All take the Deferreds over. Cancelling the result cancels every input, the last first, and fails with
+/// CancelledError (S-173); once there is a result it does nothing. A failure that comes later than the result is logged as unhandled, but for those
 /// of inputs that were cancelled with it.
 
 namespace torsion {

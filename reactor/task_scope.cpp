@@ -3,6 +3,7 @@
 #include <reactor/errors.hpp>
 #include <reactor/log.hpp>
 
+#include <iterator>
 #include <list>
 #include <vector>
 
@@ -67,10 +68,11 @@ private:
 
 void TaskScope::State::cancelAll() {
     closed = true;
-    // No task is added meanwhile, but any may end.
+    // No task is added meanwhile, but any may end. The last first: who waits in a line shall have left it before the
+    // one who holds what it waits for lets go.
     while (!running.empty()) {
-        Task& task = running.front();
-        cancelled.splice(cancelled.end(), running, running.begin());
+        Task& task = running.back();
+        cancelled.splice(cancelled.end(), running, std::prev(running.end()));
         task.cancelled = true;
         const Canceller canceller = task.canceller;
         canceller.cancel();

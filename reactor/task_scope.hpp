@@ -62,7 +62,8 @@ public:
             [own = std::decay_t<F>(std::forward<F>(start))]() mutable { return detail::callWithoutValue(own); }, place);
     }
 
-    /// Cancels all tasks, in the order in which they were spawned, and takes no more.
+    /// Cancels all tasks, the last that was spawned first, so that those who wait in line for a lock or a semaphore
+    /// leave before the one who has it; and takes no more.
     /// @return fires when the last task has ended. May be called again, for another Deferred; cancelling it stops the
     ///     waiting alone. A task of the scope that awaits it is cancelled there, as every task is.
     Deferred<void> close(std::source_location place = std::source_location::current());

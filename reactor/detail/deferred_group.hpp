@@ -64,10 +64,15 @@ protected:
         promise_.fire(std::move(result));
     }
 
+    /// The last first: who waits in a line shall have left it before the one who holds what it waits for lets go.
     void cancelInputs(Phase phase) {
         phase_ = phase;
-        for (const Canceller& canceller : std::exchange(cancellers_, {}))
-            canceller.cancel();
+        std::vector<Canceller> cancellers = std::exchange(cancellers_, {});
+        while (!cancellers.empty()) {
+            const Canceller last = std::move(cancellers.back());
+            cancellers.pop_back();
+            last.cancel();
+        }
     }
 
     /// Whether a result is of use still; its failure is logged where it should be.

@@ -1,6 +1,8 @@
 #include <reactor/coroutine.hpp>
+#include <reactor/deferred_list.hpp>
 #include <reactor/deferred_lock.hpp>
 #include <reactor/errors.hpp>
+#include <reactor/task_scope.hpp>
 
 #include "support/deferred_result.hpp"
 #include "support/log_capture.hpp"
@@ -177,4 +179,30 @@ TEST_CASE("a coroutine acquires, and releases by hand") {
     CHECK(resultOf(std::move(first)) == "ok");
     CHECK(resultOf(std::move(second)) == "ok");
     CHECK_FALSE(lock.locked());
+}
+
+TEST_CASE("cancelling a group whose members wait for each other's tokens starts none of them") {
+    DeferredSemaphore semaphore(1);
+    Promise<void> never;
+    int started = 0;
+    auto work = [&]() -> Deferred<void> {
+        ++started;
+        return started == 1 ? never.deferred() : succeed();
+    };
+    SUBCASE("gatherResults") {
+        std::vector<Deferred<void>> runs;
+        for (int i = 0; i < 3; ++i)
+            runs.push_back(semaphore.run(work));
+        Deferred<void> all = gatherResults(std::move(runs));
+        all.cancel();
+        CHECK(resultOf(std::move(all)) == "CancelledError");
+    }
+    SUBCASE("a scope") {
+        TaskScope scope;
+        for (int i = 0; i < 3; ++i)
+            scope.spawn(semaphore.run(work));
+        CHECK(resultOf(scope.close()) == "ok");
+    }
+    CHECK(started == 1);
+    CHECK(semaphore.tokens() == 1);
 }

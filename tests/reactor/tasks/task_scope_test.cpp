@@ -63,7 +63,7 @@ TEST_CASE("a scope has its tasks until they have ended") {
     CHECK_FALSE(scope.isClosed());
 }
 
-TEST_CASE("closing a scope cancels its tasks in order, and its Deferred waits for the last") {
+TEST_CASE("closing a scope cancels its tasks, the last first, and its Deferred waits for all") {
     const LogCapture log;
     TestClock clock;
     TaskScope scope;
@@ -74,10 +74,10 @@ TEST_CASE("closing a scope cancels its tasks in order, and its Deferred waits fo
     traceResult(scope.close(), trace);
     traceResult(scope.close(), trace);
     CHECK(scope.isClosed());
-    CHECK(trace == Trace{"first cancelled", "tidying", "last cancelled"});
+    CHECK(trace == Trace{"last cancelled", "tidying", "first cancelled"});
     CHECK(scope.size() == 1);
     clock.advance(1s);
-    CHECK(trace == Trace{"first cancelled", "tidying", "last cancelled", "tidy", "ok", "ok"});
+    CHECK(trace == Trace{"last cancelled", "tidying", "first cancelled", "tidy", "ok", "ok"});
     CHECK(resultOf(scope.close()) == "ok");
     CHECK(log.count() == 0);
 }
@@ -104,7 +104,7 @@ TEST_CASE("destroying a scope cancels its tasks and waits for none") {
         scope.spawn(waiting(clock, trace, "first"));
         scope.spawn(tidy(clock, trace));
     }
-    CHECK(trace == Trace{"first cancelled", "tidying"});
+    CHECK(trace == Trace{"tidying", "first cancelled"});
     clock.advance(1s);
     CHECK(trace.back() == "tidy");
     CHECK(log.count() == 0);
