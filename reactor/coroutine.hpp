@@ -38,7 +38,8 @@ public:
 };
 
 /// The state of a coroutine, in its frame: the node that waits for what the coroutine awaits, and that its Deferred
-/// waits for. The frame lives until the coroutine has ended and its result was taken.
+/// waits for. The frame, and with it the parameters, lives until the coroutine has ended and its result was taken: it is
+/// gone when the next coroutine goes on, or the next step runs.
 template <class T>
 class CoroutinePromise final : public ResultNode<T>, public CoroutineReturn<T> {
     using Handle = std::coroutine_handle<CoroutinePromise>;
@@ -84,7 +85,8 @@ public:
     }
 
 protected:
-    void run(DeferredNode&) noexcept override {
+    void run(NodePtr above) noexcept override {
+        above = NodePtr(); // the awaiter has it, and gives the frame up with the result
         inChain_ = true;
         Handle::from_promise(*this).resume();
         inChain_ = false;
@@ -101,10 +103,10 @@ protected:
 
 private:
     void end() noexcept {
-        const NodePtr self = std::move(running_);
-        // Else the loop that resumed it goes on below.
+        NodePtr self = std::move(running_);
+        // Else the loop that resumed it goes on below. This one lets go of the frame before the steps run.
         if (!inChain_ && this->hasFollower())
-            this->settleBounded(self);
+            this->settleBounded(std::move(self));
     }
 
     NodePtr running_; // itself, until it has ended: whatever becomes of the Deferred, it is not destroyed before

@@ -181,7 +181,7 @@ void DeferredNode::runChain(NodePtr node) noexcept {
             below->adopt(*node);
         } else {
             below->state_ = State::Running;
-            below->run(*node);
+            below->run(std::move(node));
         }
         node = std::move(below);
         if (node->state_ != State::Fired)
@@ -207,7 +207,8 @@ void DeferredNode::abandon(NodePtr root) noexcept {
         fail(std::move(root), Failure::of<BrokenPromiseError>());
 }
 
-void ForeignWaiter::run(DeferredNode&) noexcept {
+void ForeignWaiter::run(NodePtr above) noexcept {
+    above = NodePtr(); // the awaiter has it
     arrived();
     try {
         waiting_.resume();

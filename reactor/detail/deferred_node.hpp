@@ -111,8 +111,9 @@ protected:
     explicit DeferredNode(const std::source_location& place) noexcept : place_(place) {}
     virtual ~DeferredNode() = default;
 
-    /// Called once, with the node above, which has its result. Ends with a result, or waiting.
-    virtual void run(DeferredNode& above) noexcept = 0;
+    /// Called once, with the node above, which has its result. Ends with a result, or waiting. Lets go of the node
+    /// before it calls anything: it may be the frame of a coroutine that has ended, with its parameters.
+    virtual void run(NodePtr above) noexcept = 0;
 
     /// Takes over the result of a node with the same type of result.
     virtual void adopt(DeferredNode& above) noexcept = 0;
@@ -222,7 +223,7 @@ public:
     RootPart* root() noexcept override { return &part_; }
 
 protected:
-    void run(DeferredNode&) noexcept override {}
+    void run(NodePtr) noexcept override {}
 
 private:
     RootPart part_;
@@ -237,7 +238,7 @@ public:
     }
 
 protected:
-    void run(DeferredNode& above) noexcept override;
+    void run(NodePtr above) noexcept override;
     void adopt(DeferredNode&) noexcept override {}
     void storeFailure(Failure&&) noexcept override {}
     Failure extractFailure() noexcept override {

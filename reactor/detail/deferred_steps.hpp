@@ -307,8 +307,10 @@ public:
     StepNode(Step step, const std::source_location& place) : ResultNode<U>(place), step_(std::move(step)) {}
 
 protected:
-    void run(DeferredNode& above) noexcept override {
-        Deferred<U> outcome = (*step_)(static_cast<ResultNode<T>&>(above).take(), this->place());
+    void run(NodePtr above) noexcept override {
+        Result<T> result = static_cast<ResultNode<T>&>(*above).take();
+        above = NodePtr();
+        Deferred<U> outcome = (*step_)(std::move(result), this->place());
         // A canceller may keep the node; what the function holds goes now.
         step_.reset();
         if (NodePtr inner = std::move(outcome).takePending())

@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -66,4 +67,67 @@ TEST_CASE("a coroutine that was cancelled while it ran may await a member of wha
     start.callback();
     CHECK(session == nullptr);
     CHECK(resultOf(std::move(*own)) == "CancelledError");
+}
+
+namespace {
+
+/// Writes down when it goes.
+class Guard {
+public:
+    Guard(Trace& trace, std::string name) noexcept : trace_(&trace), name_(std::move(name)) {}
+    Guard(Guard&& other) noexcept : trace_(std::exchange(other.trace_, nullptr)), name_(std::move(other.name_)) {}
+    Guard& operator=(Guard&&) = delete;
+    ~Guard() {
+        if (trace_ != nullptr)
+            trace_->push_back(name_ + " gone");
+    }
+
+private:
+    Trace* trace_;
+    std::string name_;
+};
+
+Deferred<int> hold(Guard, Deferred<int> number) {
+    co_return co_await std::move(number);
+}
+
+} // namespace
+
+TEST_CASE("the parameters of a coroutine are gone when what waits for it goes on") {
+    Trace trace;
+    Promise<int> promise;
+    Deferred<int> held = hold(Guard(trace, "guard"), promise.deferred());
+    SUBCASE("a coroutine") {
+        auto next = [](Deferred<int> number, Trace& steps) -> Deferred<void> {
+            co_await std::move(number);
+            steps.push_back("next");
+        };
+        next(std::move(held), trace).detach();
+    }
+    SUBCASE("a step") { std::move(held).addCallback([&](int) { trace.push_back("next"); }).detach(); }
+    SUBCASE("what follows a step whose function returned it") {
+        succeed()
+            .addCallback([&] { return std::move(held); })
+            .addCallback([&](int) { trace.push_back("next"); })
+            .detach();
+    }
+    promise.callback(1);
+    CHECK(trace == Trace{"guard gone", "next"});
+}
+
+TEST_CASE("the parameters of a scope's last task are gone when close() goes on") {
+    Trace trace;
+    Promise<void> work;
+    Promise<void> last;
+    TaskScope scope;
+    auto sweep = [](Guard, Deferred<void> first, Deferred<void> second) -> Deferred<void> {
+        if (co_await asResult(std::move(first)))
+            co_return;
+        co_await std::move(second);
+    };
+    scope.spawn(sweep(Guard(trace, "guard"), work.deferred(), last.deferred()));
+    scope.close().addCallback([&] { trace.push_back("next"); }).detach();
+    CHECK(trace.empty());
+    last.callback();
+    CHECK(trace == Trace{"guard gone", "next"});
 }
