@@ -106,7 +106,7 @@ private:
         NodePtr self = std::move(running_);
         // Else the loop that resumed it goes on below. This one lets go of the frame before the steps run.
         if (!inChain_ && this->hasFollower())
-            this->settleBounded(std::move(self));
+            this->settle(std::move(self));
     }
 
     NodePtr running_; // itself, until it has ended: whatever becomes of the Deferred, it is not destroyed before

@@ -197,7 +197,7 @@ public:
     }
 
     /// Asks the producer to stop. Without a result yet the Deferred fails with CancelledError, through its steps as
-    /// with any failure, before this returns; the producer's own canceller may bring another result instead. When a
+    /// with any failure, as Promise::errback says; the producer's own canceller may bring another result instead. When a
     /// step waits for an inner Deferred, that one is cancelled (S-169); of a coroutine, what it awaits. Does nothing
     /// once there is a result.
     void cancel() {
@@ -335,7 +335,8 @@ public:
         return Deferred<T>(std::move(node), place);
     }
 
-    /// The operation has succeeded; the steps run before this returns. Throws AlreadyCalledError when fired before.
+    /// The operation has succeeded; the steps run before this returns. (Where 64 firings, each in a step of the one
+    /// before, are on the stack already, they run once these have returned.) Throws AlreadyCalledError when fired before.
     void callback()
         requires std::is_void_v<T>
     {

@@ -9,15 +9,17 @@
 namespace torsion::detail {
 
 /// What runs on this thread. Promises that are dropped meanwhile wait in a list: were they fired at once, promises that
-/// own each other through their chains would be destroyed one inside the other. So do coroutines that ended too deep in
-/// the stack.
+/// own each other through their chains would be destroyed one inside the other. So do results that came too deep in the
+/// stack.
 struct ChainRunner {
-    bool active;
-    int depth;           // of results that came through coroutines of other libraries, one inside the other
+    int depth;           // of chains that run one inside the other
     DeferredNode* first; // the list holds one reference on each
     DeferredNode* last;
 
     void append(NodePtr later) noexcept {
+        // A promise that was dropped is here when its Deferred is cancelled, too.
+        if (std::exchange(later->queued_, true))
+            return;
         DeferredNode* node = later.release();
         (last != nullptr ? last->nextQueued_ : first) = node;
         last = node;
@@ -28,6 +30,7 @@ struct ChainRunner {
         if (node == nullptr)
             return {};
         first = std::exchange(node->nextQueued_, nullptr);
+        node->queued_ = false;
         if (first == nullptr)
             last = nullptr;
         return NodePtr::adopt(node);
@@ -147,30 +150,25 @@ bool DeferredNode::waitsBelow(const DeferredNode& inner) const noexcept {
 }
 
 void DeferredNode::settle(NodePtr node) noexcept {
-    if (chainRunner.active) {
-        runChain(std::move(node));
+    constexpr int kMaxDepth = 64;
+    if (chainRunner.depth >= kMaxDepth) {
+        chainRunner.append(std::move(node));
         return;
     }
-    chainRunner.active = true;
+    ++chainRunner.depth;
     runChain(std::move(node));
+    if (chainRunner.depth == 1)
+        runQueued();
+    --chainRunner.depth;
+}
+
+void DeferredNode::runQueued() noexcept {
     while (NodePtr queued = chainRunner.takeFirst()) {
         if (queued->state_ == State::Waiting)
             queued->storeFailure(Failure::of<BrokenPromiseError>());
         if (queued->state_ == State::Fired)
             runChain(std::move(queued));
     }
-    chainRunner.active = false;
-}
-
-void DeferredNode::settleBounded(NodePtr node) noexcept {
-    constexpr int kMaxDepth = 64;
-    if (chainRunner.active && chainRunner.depth >= kMaxDepth) {
-        chainRunner.append(std::move(node));
-        return;
-    }
-    ++chainRunner.depth;
-    settle(std::move(node));
-    --chainRunner.depth;
 }
 
 void DeferredNode::runChain(NodePtr node) noexcept {
@@ -201,7 +199,7 @@ void DeferredNode::abandon(NodePtr root) noexcept {
         return;
     // Who cancels the Deferred while it is in the list must not call into a producer that is gone.
     const Function<void()> canceller = std::move(root->root()->canceller);
-    if (chainRunner.active)
+    if (chainRunner.depth > 0)
         chainRunner.append(std::move(root));
     else
         fail(std::move(root), Failure::of<BrokenPromiseError>());

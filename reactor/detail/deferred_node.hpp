@@ -92,10 +92,11 @@ public:
     /// Cancels what the node waits for, if anything.
     void cancel();
 
-    /// Brings the failure of a waiting node and runs the steps below.
+    /// Brings the failure of a waiting node and runs the steps below, see settle().
     static void fail(NodePtr node, Failure failure) noexcept;
 
-    /// Runs the steps below a node which has its result.
+    /// Runs the steps below a node which has its result: at once, but for one inside of too many others, which waits
+    /// until these have returned.
     static void settle(NodePtr node) noexcept;
 
     /// Throws std::logic_error where waiting for `inner`, the last of its chain, would be waiting for this node itself.
@@ -141,9 +142,6 @@ protected:
     /// The result shall become that of `inner`, which is of the same type and may be there already.
     void waitFor(NodePtr inner) noexcept;
 
-    /// Like settle(), but not at once where results have come this way, one inside the other, too many times already.
-    static void settleBounded(NodePtr node) noexcept;
-
     void markDetached() noexcept { detached_ = true; }
 
     /// Whether anybody waits for the result or has given it up.
@@ -155,6 +153,7 @@ private:
     friend class PromiseBase;
 
     static void runChain(NodePtr node) noexcept;
+    static void runQueued() noexcept;
     static void abandon(NodePtr root) noexcept;
     bool waitsBelow(const DeferredNode& inner) const noexcept;
     void reportUnhandled() noexcept;
@@ -167,6 +166,7 @@ private:
     State state_ = State::Waiting;
     bool adopting_ = false;
     bool detached_ = false;
+    bool queued_ = false;
 };
 
 inline NodePtr::NodePtr(DeferredNode* node) noexcept : node_(node) {
@@ -257,7 +257,7 @@ public:
     PromiseBase& operator=(PromiseBase&& other) noexcept;
     ~PromiseBase() { drop(); }
 
-    /// Fails the Deferred; its steps run before this returns. Throws AlreadyCalledError when fired before, and
+    /// Fails the Deferred; its steps run as with callback(). Throws AlreadyCalledError when fired before, and
     /// std::invalid_argument for an empty Failure.
     void errback(Failure failure);
 
