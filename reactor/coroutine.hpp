@@ -38,8 +38,8 @@ public:
 };
 
 /// The state of a coroutine, in its frame: the node that waits for what the coroutine awaits, and that its Deferred
-/// waits for. The frame, and with it the parameters, lives until the coroutine has ended and its result was taken: it is
-/// gone when the next coroutine goes on, or the next step runs.
+/// waits for. The frame, and with it the parameters, lives until the coroutine has ended and its result was taken: it
+/// is gone when the next coroutine goes on, or the next step runs.
 template <class T>
 class CoroutinePromise final : public ResultNode<T>, public CoroutineReturn<T> {
     using Handle = std::coroutine_handle<CoroutinePromise>;

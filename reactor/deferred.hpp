@@ -19,7 +19,8 @@ namespace torsion {
 class Clock;
 
 /// Cancels the Deferred it was taken from, wherever that has been moved to. A copyable handle; it keeps nothing going,
-/// and does nothing once there is a result.
+/// and does nothing once there is a result. But taken from a coroutine's Deferred it keeps the coroutine's parameters:
+/// drop it, or assign `Canceller()`, when the result is there.
 class Canceller {
 public:
     Canceller() noexcept = default;
@@ -197,8 +198,8 @@ public:
     }
 
     /// Asks the producer to stop. Without a result yet the Deferred fails with CancelledError, through its steps as
-    /// with any failure, as Promise::errback says; the producer's own canceller may bring another result instead. When a
-    /// step waits for an inner Deferred, that one is cancelled (S-169); of a coroutine, what it awaits. Does nothing
+    /// with any failure, as Promise::errback says; the producer's own canceller may bring another result instead. When
+    /// a step waits for an inner Deferred, that one is cancelled (S-169); of a coroutine, what it awaits. Does nothing
     /// once there is a result.
     void cancel() {
         // The steps may destroy this object; the node is kept by the call.
@@ -336,7 +337,8 @@ public:
     }
 
     /// The operation has succeeded; the steps run before this returns. (Where 64 firings, each in a step of the one
-    /// before, are on the stack already, they run once these have returned.) Throws AlreadyCalledError when fired before.
+    /// before, are on the stack already, they run once these have returned.) Throws AlreadyCalledError when fired
+    /// before.
     void callback()
         requires std::is_void_v<T>
     {

@@ -19,8 +19,8 @@
 /// first failure, race() for the first value.
 ///
 /// All take the Deferreds over. Cancelling the result cancels every input, the last first, and fails with
-/// CancelledError (S-173); once there is a result it does nothing. A failure that comes later than the result is logged as unhandled, but for those
-/// of inputs that were cancelled with it.
+/// CancelledError (S-173); once there is a result it does nothing. A failure that comes later than the result is logged
+/// as unhandled, but for those of inputs that were cancelled with it.
 
 namespace torsion {
 

@@ -75,9 +75,11 @@ protected:
         }
     }
 
-    /// Whether a result is of use still; its failure is logged where it should be.
+    /// Whether the result of an input is of use still; its failure is logged where it should be.
     template <class T>
-    bool wants(Result<T>& result) {
+    bool wants(std::size_t index, Result<T>& result) {
+        if (index < cancellers_.size())
+            cancellers_[index] = Canceller(); // which has the frame of a coroutine, with its parameters
         if (phase_ == Phase::Waiting) {
             --remaining_;
             return true;
@@ -107,7 +109,7 @@ public:
     }
 
     void receive(std::size_t index, Result<T>&& result) {
-        if (!this->wants(result))
+        if (!this->wants(index, result))
             return;
         results_[index] = std::move(result);
         arrived(index);
@@ -145,7 +147,7 @@ public:
 
     template <std::size_t I, class V>
     void receive(Result<V>&& result) {
-        if (!this->wants(result))
+        if (!this->wants(I, result))
             return;
         if (!result.hasValue()) {
             this->fire(firstError(std::move(result).failure(), I));

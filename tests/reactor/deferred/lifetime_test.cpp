@@ -104,7 +104,9 @@ TEST_CASE("the parameters of a coroutine are gone when what waits for it goes on
         };
         next(std::move(held), trace).detach();
     }
-    SUBCASE("a step") { std::move(held).addCallback([&](int) { trace.push_back("next"); }).detach(); }
+    SUBCASE("a step") {
+        std::move(held).addCallback([&](int) { trace.push_back("next"); }).detach();
+    }
     SUBCASE("what follows a step whose function returned it") {
         succeed()
             .addCallback([&] { return std::move(held); })
@@ -130,4 +132,30 @@ TEST_CASE("the parameters of a scope's last task are gone when close() goes on")
     CHECK(trace.empty());
     last.callback();
     CHECK(trace == Trace{"guard gone", "next"});
+}
+
+TEST_CASE("a group does not keep the parameters of a coroutine that has ended") {
+    Trace trace;
+    Promise<int> first;
+    Promise<int> second;
+    Deferred<int> one = hold(Guard(trace, "guard"), first.deferred());
+    Canceller all;
+    SUBCASE("of one type") {
+        std::vector<Deferred<int>> inputs;
+        inputs.push_back(std::move(one));
+        inputs.push_back(second.deferred());
+        Deferred<std::vector<int>> values = gatherResults(std::move(inputs));
+        all = values.canceller();
+        traceResult(std::move(values), trace);
+    }
+    SUBCASE("of different types") {
+        auto values = gatherResults(std::move(one), second.deferred());
+        all = values.canceller();
+        traceResult(std::move(values), trace);
+    }
+    first.callback(1);
+    CHECK(trace == Trace{"guard gone"});
+    all.cancel();
+    CHECK(second.isFired());
+    CHECK(trace == Trace{"guard gone", "CancelledError"});
 }
