@@ -133,6 +133,7 @@ Deferred<void> TaskScope::close(std::source_location place) {
     state->cancelAll();
     if (state->isEmpty())
         return succeed(place);
+    std::erase_if(state->waiting, [](const Promise<void>& promise) { return promise.isFired(); }); // cancelled
     return state->waiting.emplace_back(place).deferred();
 }
 

@@ -1,9 +1,11 @@
 #include <doctest/doctest.h>
 
+#include <reactor/detail/node_pool.hpp>
 #include <reactor/errors.hpp>
 #include <reactor/task_scope.hpp>
 #include <reactor/testing/clock.hpp>
 
+#include "support/alloc_count.hpp"
 #include "support/deferred_result.hpp"
 #include "support/log_capture.hpp"
 
@@ -304,4 +306,23 @@ TEST_CASE("100,000 tasks are spawned, cancelled and waited for") {
     CHECK(scope.size() == 100'000);
     CHECK(resultOf(scope.close()) == "ok");
     CHECK(ended == 100'000);
+}
+
+TEST_CASE("to wait for close() again and again, each time cancelled, takes no more memory") {
+    TestClock clock;
+    Trace trace;
+    TaskScope scope;
+    scope.spawn(tidy(clock, trace));
+    const auto waitInVain = [&] {
+        Deferred<void> closed = scope.close();
+        closed.cancel();
+        std::move(closed).addErrback([](const Failure&) {}).detach();
+    };
+    waitInVain();
+    const test::AllocationCount count;
+    for (int i = 0; i < 100; ++i)
+        waitInVain();
+    CHECK((count.get() == 0) == detail::nodesArePooled());
+    clock.advance(1s);
+    CHECK(trace == Trace{"tidying", "tidy"});
 }
