@@ -54,12 +54,12 @@ template <class T>
     requires(std::is_void_v<T> || std::copy_constructible<T>)
 class SharedDeferred {
 public:
-    /// A Deferred of a copy of the result; they fire in the order in which they were asked for. Cancelling one fails
-    /// that one alone.
+    /// A Deferred of a copy of the result; they fire in the order in which they were asked for. What copying throws is
+    /// the failure of that one alone, and cancelling one fails that one alone.
     Deferred<T> get(std::source_location place = std::source_location::current()) const {
         state_->asked = true;
         if (state_->result)
-            return Deferred<T>::ready(Result<T>(*state_->result), place);
+            return Deferred<T>::ready(state_->copy(), place);
         return state_->waiters.add(place);
     }
 
@@ -82,6 +82,15 @@ private:
         std::source_location place;
         bool asked = false;
 
+        /// Of the result, which is there.
+        Result<T> copy() const noexcept {
+            try {
+                return *result;
+            } catch (...) {
+                return Failure::current();
+            }
+        }
+
         ~State() {
             if (result && !asked)
                 detail::reportUnhandledFailure(result->failure(), place);
@@ -96,7 +105,7 @@ private:
                 state->result.emplace(std::move(result));
                 state->source = Canceller();
                 while (!state->waiters.empty())
-                    state->waiters.takeFirst().fire(Result<T>(*state->result));
+                    state->waiters.takeFirst().fire(state->copy());
             })
             .detach();
     }

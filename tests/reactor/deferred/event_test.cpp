@@ -124,3 +124,29 @@ TEST_CASE("cancelling one consumer of a shared Deferred leaves the others; cance
     CHECK(promise.isFired());
     CHECK(resultOf(std::move(second)) == "CancelledError");
 }
+
+TEST_CASE("where a shared value cannot be copied for one, that one fails, and the others have it") {
+    struct Copied {
+        explicit Copied(int& copies) : left(&copies) {}
+        Copied(const Copied& other) : left(other.left) {
+            if (--*left == 0)
+                throw NoProtocol();
+        }
+        Copied(Copied&&) noexcept = default;
+        Copied& operator=(const Copied&) = delete;
+        Copied& operator=(Copied&&) noexcept = default;
+        ~Copied() = default;
+        int* left;
+    };
+    int left = 2;
+    Promise<Copied> promise;
+    const SharedDeferred<Copied> shared = share(promise.deferred());
+    Trace trace;
+    for (int i = 0; i < 3; ++i)
+        traceResult(shared.get(), trace);
+    promise.callback(Copied(left));
+    CHECK(trace == Trace{"ok", "NoProtocol", "ok"});
+    left = 1;
+    CHECK(resultOf(shared.get()) == "NoProtocol");
+    CHECK(resultOf(shared.get()) == "ok");
+}
