@@ -61,7 +61,8 @@ protected:
         if (phase_ == Phase::Waiting)
             phase_ = Phase::Fired;
         cancellers_.clear();
-        promise_.fire(std::move(result));
+        if (!promise_.isFired()) // an input may cancel the group when it is itself cancelled
+            promise_.fire(std::move(result));
     }
 
     /// The last first: who waits in a line shall have left it before the one who holds what it waits for lets go.

@@ -84,3 +84,15 @@ TEST_CASE("a race of Deferreds without values tells who won") {
     CHECK(valueOf(std::move(first)).index == 1);
     CHECK(a.isFired());
 }
+
+TEST_CASE("a loser whose canceller cancels the race itself leaves it cancelled, and nothing is logged") {
+    LogCapture logged;
+    Inputs<int> inputs(2);
+    Canceller whole;
+    inputs.promises[1].onCancel([&] { whole.cancel(); });
+    Deferred<Indexed<int>> first = race(inputs.deferreds());
+    whole = first.canceller();
+    inputs.promises[0].callback(7);
+    CHECK(resultOf(std::move(first)) == "CancelledError");
+    CHECK(logged.count() == 0);
+}
