@@ -1,5 +1,6 @@
 // What the owner of a loop can rely on when he drives it by hand, and when a reactor goes away on it.
 
+#include "support/child.hpp"
 #include "support/host_loop.hpp"
 #include "support/link.hpp"
 
@@ -8,14 +9,9 @@
 
 #include <doctest/doctest.h>
 
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <uv.h>
 
 #include <chrono>
-#include <csignal>
-#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,43 +22,6 @@ using namespace torsion;
 using namespace torsion::test;
 
 namespace {
-
-/// How a process of its own ended in which `f` was called, and what it said.
-struct ChildEnd {
-    int status = 0;
-    std::string said;
-
-    bool wasAborted() const { return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT; }
-};
-
-template <class F>
-[[noreturn]] void beChild(int out, F&& f) {
-    const rlimit none{.rlim_cur = 0, .rlim_max = 0};
-    ::setrlimit(RLIMIT_CORE, &none);
-    ::signal(SIGABRT, SIG_DFL);
-    ::dup2(out, STDERR_FILENO);
-    ::alarm(20);
-    f();
-    ::_exit(0);
-}
-
-template <class F>
-ChildEnd runInChild(F&& f) {
-    int ends[2];
-    REQUIRE(::pipe(ends) == 0);
-    const pid_t child = ::fork();
-    REQUIRE(child >= 0);
-    if (child == 0)
-        beChild(ends[1], f);
-    ::close(ends[1]);
-    ChildEnd result;
-    char buffer[512];
-    for (ssize_t count = 0; (count = ::read(ends[0], buffer, sizeof buffer)) > 0;)
-        result.said.append(buffer, static_cast<std::size_t>(count));
-    ::close(ends[0]);
-    REQUIRE(::waitpid(child, &result.status, 0) == child);
-    return result;
-}
 
 /// One of the reactor's callbacks, in which it is destroyed.
 using Destroyer = void (*)(std::unique_ptr<UvReactor>& reactor);
