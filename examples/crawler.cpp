@@ -9,11 +9,14 @@
 #include <CLI/CLI.hpp>
 #include <spdlog/fmt/fmt.h>
 
+#include <chrono>
 #include <cstddef>
 #include <string>
 #include <vector>
 
 namespace {
+
+using namespace std::chrono_literals;
 
 torsion::Deferred<void> fetch(torsion::Reactor& reactor, const examples::Program& program, int number, int& fetched) {
     torsion::Stream conn = co_await torsion::connectStream(reactor, program.host(), program.port());
@@ -28,7 +31,8 @@ torsion::Deferred<void> crawl(torsion::Reactor& reactor, const examples::Program
     torsion::DeferredSemaphore slots(static_cast<std::size_t>(parallel));
     std::vector<torsion::Deferred<void>> fetches;
     for (int number = 1; number <= pages; ++number)
-        fetches.push_back(slots.run([&, number] { return fetch(reactor, program, number, fetched); }));
+        fetches.push_back(
+            slots.run([&, number] { return fetch(reactor, program, number, fetched).addTimeout(30s, reactor); }));
     auto all = torsion::asResult(torsion::deferredList(std::move(fetches)));
     const auto results = co_await std::move(all);
     // The list fails by cancellation alone.
@@ -44,7 +48,6 @@ int main(int argc, char** argv) {
     int pages = 100, parallel = 10;
     program.options().add_option("--pages", pages, "how many: /1, /2, …")->check(CLI::Range(1, 1'000'000));
     program.options().add_option("--parallel", parallel, "how many at a time")->check(CLI::Range(1, 10'000));
-    return program.run(argc, argv, [&](torsion::UvReactor& reactor) {
-        program.await(reactor, [&] { return crawl(reactor, program, pages, parallel); });
-    });
+    return program.react(argc, argv,
+                         [&](torsion::Reactor& reactor) { return crawl(reactor, program, pages, parallel); });
 }

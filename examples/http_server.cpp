@@ -31,8 +31,7 @@ int main(int argc, char** argv) {
     int delay = 0;
     program.options().add_option("--delay", delay, "milliseconds until it answers")->check(CLI::Range(0, 60'000));
     return program.run(argc, argv, [&](torsion::UvReactor& reactor) {
-        program.serve(reactor, [delay](torsion::Stream conn) {
-            return answer(std::move(conn), std::chrono::milliseconds(delay));
-        });
+        const auto handler = [delay](torsion::Stream conn) { return answer(std::move(conn), delay * 1ms); };
+        program.serve(reactor, handler, {.maxHandlers = 100});
     });
 }

@@ -25,6 +25,9 @@ public:
     /// After a long callback it lies behind; callLater does not.
     virtual TimePoint now() const = 0;
 
+    /// The time, read afresh with each call: what callLater counts from. For measuring inside a callback; steady, too.
+    virtual TimePoint freshNow() const = 0;
+
     /// The date and time of day, which may jump either way. For people and protocols, not for measuring.
     virtual std::chrono::system_clock::time_point wall() const = 0;
 

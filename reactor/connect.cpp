@@ -49,9 +49,13 @@ public:
         return protocol_;
     }
 
-    void clientConnectionMade(const std::shared_ptr<Connector>&) override {
-        if (!made_.isFired())
-            made_.callback(std::exchange(protocol_, nullptr));
+    void clientConnectionMade(const std::shared_ptr<Connector>& connector) override {
+        const ProtocolPtr protocol = std::exchange(protocol_, nullptr);
+        if (made_.isFired()) {
+            connector->disconnect(); // cancelled inside connectionMade: nobody will have the connection
+        } else {
+            made_.callback(protocol);
+        }
     }
 
     void clientConnectionFailed(const std::shared_ptr<Connector>&, const Failure& reason) override {

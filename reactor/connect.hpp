@@ -23,8 +23,9 @@ class Reactor;
 /// The Deferred fires with the protocol when that has heard `connectionMade`, inside a callback of the connection. It
 /// fails with what connecting failed with; with what `buildProtocol` threw; with NoProtocol when it gave none; with the
 /// reason of the loss when the connection was over with `connectionMade`. Cancelling it gives the attempt up
-/// (`stopConnecting`) and fails it with CancelledError, which addTimeout makes a TimeoutError. (An endpoint of
-/// Twisted's fails with ConnectingCancelledError.) Dropping it stops nothing.
+/// (`stopConnecting`), or closes a connection whose `connectionMade` is running, and fails it with CancelledError,
+/// which addTimeout makes a TimeoutError. (An endpoint of Twisted's fails with ConnectingCancelledError.) Dropping it
+/// stops nothing.
 ///
 /// @param factory told of start and stop, shared until the connection is lost. Not null (std::invalid_argument).
 /// Throws as connectTCP does.

@@ -69,6 +69,7 @@ struct Cooperator::Scheduler : std::enable_shared_from_this<Scheduler> {
     void dequeue(Task& task) noexcept;
     void schedule();
     void stop();
+    void runSlice();
 
     // For Tick
     void tick();
@@ -110,17 +111,24 @@ void Cooperator::Scheduler::schedule() {
 
 void Cooperator::Scheduler::tick() {
     scheduled = false;
-    ticking = true;
-    const TimePoint end = detail::freshTime(clock) + options.slice;
+    runSlice();
+    schedule();
+}
+
+void Cooperator::Scheduler::runSlice() {
+    struct Ticking {
+        Scheduler& scheduler;
+        explicit Ticking(Scheduler& its) noexcept : scheduler(its) { scheduler.ticking = true; }
+        ~Ticking() { scheduler.ticking = false; }
+    } const ticks(*this);
+    const TimePoint end = clock.freshNow() + options.slice;
     for (std::size_t steps = 0; steps < options.maxSteps && !queue.empty(); ++steps) {
         const std::shared_ptr<Task> task = queue.front();
         queue.splice(queue.end(), queue, queue.begin());
         task->doPiece();
-        if (!queue.empty() && detail::freshTime(clock) >= end)
+        if (!queue.empty() && clock.freshNow() >= end)
             break;
     }
-    ticking = false;
-    schedule();
 }
 
 void Cooperator::Scheduler::stop() {
@@ -183,7 +191,14 @@ void CooperativeTask::State::doPiece() {
     if (thrown) {
         complete(Outcome::Failed, thrown);
     } else if (step->wait()) {
-        waitFor(std::move(*step->wait()));
+        try {
+            waitFor(std::move(*step->wait()));
+        } catch (...) { // it was consumed already, or moved from
+            const Failure why = Failure::current();
+            if (outcome != Outcome::None)
+                reportFailure(why);
+            complete(Outcome::Failed, why);
+        }
     } else if (!step->goesOn()) {
         complete(Outcome::Done, {});
     }

@@ -154,7 +154,7 @@ static_assert(std::is_trivially_destructible_v<CooperatorOptions>);
 ///
 /// The work of a task is a function that does one piece each time it is called: a generator. The tasks take turns,
 /// piece by piece, until the slice is over; then the reactor goes on, and they in its next turn, with the task whose
-/// turn it is. A piece costs two operations of the clock's queue besides.
+/// turn it is. After each piece the time is read.
 ///
 /// Owned by whoever made it; destroying it stops it. Belongs to the clock's thread. Everything may be called inside the
 /// work, and the cooperator destroyed there.

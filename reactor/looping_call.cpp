@@ -52,7 +52,7 @@ Deferred<LoopingCall*> LoopingCall::State::start(Duration itsInterval, FirstCall
     if (running || calling)
         throw std::logic_error("LoopingCall::start: the loop runs already, or its last call has not ended");
     interval = itsInterval;
-    anchor = detail::freshTime(clock);
+    anchor = clock.freshNow();
     lastCall = first == FirstCall::Now ? anchor - interval : anchor;
     running = true;
     cancelCall = false;
@@ -81,7 +81,7 @@ void LoopingCall::State::stop() {
 void LoopingCall::State::reset() {
     if (!running)
         throw std::logic_error("LoopingCall::reset: the loop does not run");
-    anchor = detail::freshTime(clock);
+    anchor = clock.freshNow();
     if (scheduled) {
         unschedule();
         schedule();

@@ -45,7 +45,7 @@ private:
 class PushProducer : public Producer {
 public:
     /// Stop until `resumeProducing()`. Called once for each crossing of the high-water mark, from inside the `write`
-    /// that crossed it.
+    /// that crossed it; and when a send fails, after which nothing is resumed: `stopProducing()` follows with the loss.
     virtual void pauseProducing() = 0;
 };
 

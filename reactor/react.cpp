@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <utility>
 
 namespace torsion {
 
@@ -26,7 +27,7 @@ public:
     int run();
 
 private:
-    enum class State { Waiting, Running, Ended };
+    enum class State { Waiting, Running, GivenUp, Ended };
 
     void begin();
     void end(const Result<int>& result);
@@ -72,8 +73,12 @@ void MainRun::begin() {
 }
 
 void MainRun::end(const Result<int>& result) {
-    state_ = State::Ended;
-    status_ = result ? *result : statusOf(result.failure());
+    // One that was given up counts no more, even if the shutdown's connectionLost ends it; what it fails with is told.
+    const bool late = std::exchange(state_, State::Ended) == State::GivenUp;
+    const int status = result ? *result : statusOf(result.failure());
+    if (late)
+        return;
+    status_ = status;
     if (cleanedUp_) {
         Promise<void> cleanedUp = std::move(*cleanedUp_);
         cleanedUp_.reset();
@@ -107,6 +112,7 @@ Deferred<void> MainRun::shutDown() {
     return cleanedUp_->deferred()
         .addTimeout(options_.patience, reactor_)
         .addErrback([self = shared_from_this()](const Failure&) {
+            self->state_ = State::GivenUp;
             self->status_ = 1;
             log::logger()->error("The main function was cancelled, and has not ended in time");
         });

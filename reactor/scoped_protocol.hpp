@@ -30,7 +30,9 @@ namespace torsion {
 /// as if a callback had thrown.
 ///
 /// The scope is for the time from connectionMade on. A protocol that leaves its connection by `switchProtocol` hears no
-/// connectionLost; it closes its scope first.
+/// connectionLost; it calls `closeScope()` first. One that is destroyed without either, as a protocol that is no
+/// shared_ptr's may be, cancels its tasks only when the members of its class are gone already: then its own destructor
+/// calls `closeScope()`.
 template <std::derived_from<Protocol> Base = Protocol>
 class ScopedProtocol : public Base, public std::enable_shared_from_this<ScopedProtocol<Base>> {
 public:
@@ -38,8 +40,7 @@ public:
 
     /// Closes the scope, then calls Base's connectionLost, then connectionEnded.
     void connectionLost(const Failure& reason) final {
-        Deferred<void> ended = scope_.close();
-        std::move(ended).addBoth([self = this->weak_from_this().lock()] {}).detach();
+        closeScope();
         Base::connectionLost(reason);
         connectionEnded(reason);
     }
@@ -50,6 +51,13 @@ protected:
 
     /// Where this connection's tasks are spawned.
     TaskScope& scope() noexcept { return scope_; }
+
+    /// Cancels the tasks and takes no more, as connectionLost does; until they have ended the protocol lives, when a
+    /// shared_ptr owns it. To be called before `switchProtocol`. May be called again.
+    void closeScope() {
+        Deferred<void> ended = scope_.close();
+        std::move(ended).addBoth([self = this->weak_from_this().lock()] {}).detach();
+    }
 
 private:
     TaskScope scope_{[this](const Failure& failure) { this->transport->abortConnection(failure); }};

@@ -50,8 +50,9 @@ struct StreamLimits {
 ///
 /// **Writing.** One write at a time, beside a read. It has taken the bytes when it returns, in order; its Deferred says
 /// when to go on: at once while less than the high-water mark of the connection is buffered (`WriteBufferLimits`),
-/// else when the kernel has taken enough. Cancelling it ends the waiting alone. Once the connection is lost, a write
-/// fails with the reason; after close() or shutdownWrite() with ConnectionDone.
+/// else when the kernel has taken enough; and about once in each MiB in the next turn, so that a coroutine that
+/// writes for ever keeps nobody from the reactor. Cancelling it ends the waiting alone. Once the connection is lost, a
+/// write fails with the reason; after close() or shutdownWrite() with ConnectionDone.
 ///
 /// **The end.** close() closes in order. So does destroying the stream, which waits for nothing; what was written still
 /// goes out. A read that waits meanwhile fails with ConnectionDone. abort() cuts.

@@ -5,6 +5,7 @@
 #include <reactor/errors.hpp>
 #include <reactor/listening_port.hpp>
 #include <reactor/log.hpp>
+#include <reactor/react.hpp>
 
 #include <CLI/CLI.hpp>
 #include <spdlog/fmt/fmt.h>
@@ -69,8 +70,9 @@ void Program::serve(torsion::UvReactor& reactor, std::shared_ptr<torsion::Factor
     reactor.run();
 }
 
-void Program::serve(torsion::UvReactor& reactor, torsion::StreamHandler handler) {
-    announce(reactor, *torsion::serveStreams(reactor, port_, std::move(handler), {.listen = {.interface = host_}}));
+void Program::serve(torsion::UvReactor& reactor, torsion::StreamHandler handler, torsion::ServeOptions options) {
+    options.listen.interface = host_;
+    announce(reactor, *torsion::serveStreams(reactor, port_, std::move(handler), options));
     reactor.run();
 }
 
@@ -79,24 +81,18 @@ void Program::announce(torsion::UvReactor& reactor, const torsion::ListeningPort
     reactor.callWhenRunning([number = port.getHost().port()] { fmt::print("READY {}\n", number); });
 }
 
-void Program::await(torsion::UvReactor& reactor, torsion::CallableRef<torsion::Deferred<void>()> start) {
-    torsion::Promise<void> ended;
-    torsion::Canceller canceller;
-    reactor.callWhenRunning([&] {
-        torsion::Deferred<void> task = torsion::maybeDeferred(start).addBoth([&](torsion::Result<void> result) {
-            if (!result)
-                fail(result.failure().getErrorMessage());
-            ended.callback();
-            stop(reactor);
+int Program::react(int argc, const char* const* argv,
+                   torsion::CallableRef<torsion::Deferred<void>(torsion::Reactor&)> main) {
+    return run(argc, argv, [&](torsion::UvReactor& reactor) {
+        const int status = torsion::react(reactor, [&](torsion::Reactor& own) {
+            return torsion::maybeDeferred(main, own).addErrback([this](const torsion::Failure& failure) {
+                if (!failure.check<torsion::SystemExit>() && !failure.check<torsion::CancelledError>())
+                    throw torsion::SystemExit(fail(failure.getErrorMessage()));
+                return failure;
+            });
         });
-        canceller = task.canceller();
-        std::move(task).detach();
+        status_ = status_ == 0 ? status : status_;
     });
-    reactor.addSystemEventTrigger(torsion::EventPhase::Before, torsion::SystemEvent::Shutdown, [&] {
-        canceller.cancel();
-        return ended.deferred();
-    });
-    reactor.run();
 }
 
 void Program::connect(torsion::UvReactor& reactor, std::shared_ptr<torsion::ClientFactory> factory) {
@@ -104,10 +100,10 @@ void Program::connect(torsion::UvReactor& reactor, std::shared_ptr<torsion::Clie
     reactor.run();
 }
 
-void Program::fail(std::string_view message) {
+int Program::fail(std::string_view message) {
     if (status_ == 0)
         fmt::print(stderr, "{}: {}\n", name_, message);
-    status_ = 1;
+    return status_ = 1;
 }
 
 void stop(torsion::Reactor& reactor) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <reactor/deferred.hpp>
 #include <reactor/factory.hpp>
 #include <reactor/function.hpp>
 #include <reactor/libuv/uv_reactor.hpp>
@@ -44,23 +45,26 @@ public:
     /// @returns the exit status: 0; 1 when `body` threw or `fail` was called; 2 for wrong usage.
     int run(int argc, const char* const* argv, torsion::CallableRef<void(torsion::UvReactor&)> body);
 
+    /// Reads the command line, makes a reactor and runs `main` on it with torsion::react: a program that is one
+    /// coroutine. What that fails with is told as by `fail`; a signal cancels it.
+    /// @returns the exit status, as of `run`.
+    int react(int argc, const char* const* argv, torsion::CallableRef<torsion::Deferred<void>(torsion::Reactor&)> main);
+
     /// Listens on --host and --port, prints `READY <port>` once it does, and runs the reactor until a signal ends it.
     /// @param options the interface is --host
     void serve(torsion::UvReactor& reactor, std::shared_ptr<torsion::Factory> factory,
                torsion::ListenOptions options = {});
 
     /// As above, with a handler for each connection.
-    void serve(torsion::UvReactor& reactor, torsion::StreamHandler handler);
+    /// @param options the interface is --host
+    void serve(torsion::UvReactor& reactor, torsion::StreamHandler handler, torsion::ServeOptions options = {});
 
     /// Connects to --host and --port, and runs the reactor until somebody stops it.
     void connect(torsion::UvReactor& reactor, std::shared_ptr<torsion::ClientFactory> factory);
 
-    /// Calls `start` and runs the reactor until what it returned has its result; what that fails with is the program's
-    /// failure. A signal cancels it, and is waited for.
-    void await(torsion::UvReactor& reactor, torsion::CallableRef<torsion::Deferred<void>()> start);
-
-    /// Prints `NAME: message` on stderr; the exit status will be 1. Only the first of several is printed.
-    void fail(std::string_view message);
+    /// Prints `NAME: message` on stderr; the exit status will be 1, which it returns. Only the first of several is
+    /// printed.
+    int fail(std::string_view message);
 
 private:
     void announce(torsion::UvReactor& reactor, const torsion::ListeningPort& port);

@@ -50,6 +50,7 @@ public:
 
     // Clock
     TimePoint now() const override { return turn_.now(); }
+    TimePoint freshNow() const override { return turn_.freshNow(); }
     std::vector<DelayedCall> getDelayedCalls() const override;
 
     /// @name For the objects of this reactor

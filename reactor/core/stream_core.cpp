@@ -216,6 +216,8 @@ void StreamCore::Rare::takeBack(std::string&& held) {
 void StreamCore::pauseProducing() {
     checkThread();
     paused_ = true;
+    if (output_ == Output::Broken && phase_ == Phase::Open)
+        return finish(rare().outputError, CloseMode::Orderly); // the end of the input would not be seen
     updateReading();
 }
 

@@ -174,6 +174,7 @@ private:
     void retryLater();
     void outputBroke(int error);
     void checkHighWater();
+    void pausePush();
     void onWritable() override;
     void onFlush() override;
     void serveProducer();

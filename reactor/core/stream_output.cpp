@@ -265,6 +265,7 @@ void StreamCore::outputBroke(int error) {
         turn_.markDirty(*this);
     if (inputEnded_ || paused_ || phase_ != Phase::Open)
         finish(rare().outputError, CloseMode::Orderly);
+    pausePush(); // for good: nothing that it makes would be sent
 }
 
 void StreamCore::discardOutput() noexcept {
@@ -305,7 +306,12 @@ void StreamCore::checkHighWater() {
     if (bufferedBytes() <= limits_.high)
         return;
     flush();
-    if (bufferedBytes() <= limits_.high || !push() || producerPaused_)
+    if (bufferedBytes() > limits_.high)
+        pausePush();
+}
+
+void StreamCore::pausePush() {
+    if (!push() || producerPaused_)
         return;
     producerPaused_ = true;
     updateWritable();

@@ -1,6 +1,7 @@
 #include <reactor/detail/stream_protocol.hpp>
 
 #include <reactor/errors.hpp>
+#include <reactor/reactor.hpp>
 #include <reactor/transport.hpp>
 
 #include <spdlog/fmt/fmt.h>
@@ -10,6 +11,15 @@
 #include <utility>
 
 namespace torsion::detail {
+
+namespace {
+
+// Writes that are ready one after the other: after so many bytes one waits for the next turn, or a coroutine that
+// writes for ever keeps the reactor from everything else while the kernel takes all of it.
+constexpr std::size_t kReadyBytes = 1024 * 1024;
+constexpr std::size_t kWriteCost = 256; // a write counts as so many bytes more
+
+} // namespace
 
 void InputBuffer::append(std::string_view data) {
     // What was taken is as much as what has to be moved, at least: each byte moves once or twice in all.
@@ -199,16 +209,28 @@ Deferred<void> StreamProtocol::write(std::string_view data, std::string* movable
     if (Failure failure = outputFailure())
         return Deferred<void>::fail(std::move(failure), place);
     requireNoWrite();
+    const std::size_t size = data.size(); // `data` may lie in `movable`
     if (movable) {
         transport->write(std::move(*movable));
     } else {
         transport->write(data);
     }
     // One that is going already was aborted: the reason comes with the loss.
-    if (!blocked_ && !transport->isDisconnecting())
-        return Deferred<void>::succeed(place);
+    if (!blocked_ && !transport->isDisconnecting()) {
+        readyBytes_ += size + kWriteCost;
+        if (readyBytes_ < kReadyBytes)
+            return Deferred<void>::succeed(place);
+        nextTurn_ = reactor_->callLater(Duration::zero(), [this] {
+            if (!blocked_)
+                settleWrite({});
+        });
+    }
+    readyBytes_ = 0;
     writing_.emplace(place);
-    writing_->onCancel([this] { writing_.reset(); });
+    writing_->onCancel([this] {
+        nextTurn_.cancel();
+        writing_.reset();
+    });
     return writing_->deferred();
 }
 
@@ -244,6 +266,7 @@ void StreamProtocol::writeConnectionLost() {
 void StreamProtocol::settleWrite(const Failure& failure) {
     if (!writing_)
         return;
+    nextTurn_.cancel();
     Promise<void> promise = std::move(*writing_);
     writing_.reset();
     promise.fire(failure ? Result<void>(failure) : Result<void>());

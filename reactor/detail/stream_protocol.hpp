@@ -2,6 +2,7 @@
 
 #include <reactor/address.hpp>
 #include <reactor/deferred.hpp>
+#include <reactor/delayed_call.hpp>
 #include <reactor/failure.hpp>
 #include <reactor/function.hpp>
 #include <reactor/producer.hpp>
@@ -109,6 +110,8 @@ private:
     StreamLimits limits_;
     std::optional<PendingRead> reading_;
     std::optional<Promise<void>> writing_;
+    ScopedCall nextTurn_;        // lets such a write go on that waits for a turn alone
+    std::size_t readyBytes_ = 0; // written since a write has waited
     std::vector<Promise<void>> closing_;
     Failure inputEnd_;        // why no more comes in
     Failure lost_;            // why the connection is gone

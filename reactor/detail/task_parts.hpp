@@ -25,14 +25,6 @@ Deferred<void> callWithoutValue(F& function, Args&&... args) {
     return withoutValue(maybeDeferred(function, std::forward<Args>(args)...));
 }
 
-/// The time as callLater reads it. Clock::now() is that of the turn, and lies behind in a long callback.
-inline TimePoint freshTime(Clock& clock) {
-    DelayedCall probe = clock.callLater(Duration::zero(), [] {});
-    const TimePoint time = probe.getTime();
-    probe.cancel();
-    return time;
-}
-
 /// What a helper schedules on a clock: calls its owner's tick(), or its tickDropped() when the call is dropped
 /// uncalled, because it was cancelled or because the clock is gone.
 template <class Owner>

@@ -23,6 +23,7 @@ public:
     Clock();
 
     TimePoint now() const override { return now_; }
+    TimePoint freshNow() const override { return now_; }
     std::chrono::system_clock::time_point wall() const override;
     std::vector<DelayedCall> getDelayedCalls() const override { return queue_.getDelayedCalls(); }
 

@@ -141,6 +141,19 @@ CONFORMANCE_CASE("a connection that connectionMade ends fails the Deferred with 
     protocol->forgetOrders();
 }
 
+CONFORMANCE_CASE("cancelling while connectionMade runs closes the connection, which nobody would have") {
+    Scene scene(driver);
+    const auto port = scene.listen();
+    auto protocol = std::make_shared<RecordingProtocol>("client", scene.events);
+    auto deferred = connectProtocol(driver.reactor(), driver.loopback(), portOf(*port), protocol);
+    protocol->onMade = [canceller = deferred.canceller()] { canceller.cancel(); };
+    Connected<RecordingProtocol> connected(std::move(deferred));
+    driver.runUntil([&] { return scene.log.count("client lost ConnectionDone") == 1; });
+    CHECK(connected.failure.check<CancelledError>());
+    CHECK(scene.log.count("client made") == 1);
+    protocol->forgetOrders();
+}
+
 CONFORMANCE_CASE("the reactor's end fails who connects with CancelledError") {
     Scene scene(driver);
     const auto port = scene.listen();

@@ -16,6 +16,7 @@ public:
     LateClock() : queue_(*this) {}
 
     TimePoint now() const override { return turn_; }
+    TimePoint freshNow() const override { return time_; }
     std::chrono::system_clock::time_point wall() const override { return {}; }
     std::vector<DelayedCall> getDelayedCalls() const override { return queue_.getDelayedCalls(); }
 

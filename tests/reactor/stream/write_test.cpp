@@ -2,6 +2,7 @@
 
 #include "stream_pair.hpp"
 
+#include <cerrno>
 #include <chrono>
 #include <string>
 
@@ -25,6 +26,21 @@ Deferred<void> writeBlocks(Stream& conn, int count, std::size_t& most) {
         most = std::max(most, conn.transport().bufferedBytes());
         co_await std::move(written);
     }
+}
+
+/// Writes while that goes on, at most so many blocks. @returns the number of blocks.
+Deferred<int> writeOn(Stream& conn, int most, std::size_t size, const bool& enough) {
+    int count = 0;
+    const std::string block(size, 'x');
+    try {
+        while (!enough && count < most) {
+            ++count;
+            co_await conn.write(block);
+        }
+    } catch (const ConnectionLost&) {
+        count += 1'000'000;
+    }
+    co_return count;
 }
 
 } // namespace
@@ -163,4 +179,57 @@ TEST_CASE("shutdownWrite ends our direction after what was written; reading goes
     pair.receiveEnd();
     CHECK(valueOf(std::move(answer)) == "all of it");
     CHECK(resultOf(pair->close()) == "ok"); // both directions have ended already
+}
+
+TEST_CASE("a coroutine that writes for ever hears that sending has failed, when the loss is told") {
+    for (const std::size_t size : {std::size_t(100), std::size_t(10'000)}) {
+        CAPTURE(size);
+        StreamPair pair;
+        const bool never = false;
+        pair.reactor.faults().failNth(testing::Operation::Send, 3, EPIPE);
+        Deferred<int> count = writeOn(*pair, 100'000, size, never);
+        pair.reactor.settle();
+        CHECK_FALSE(count.hasResult());
+        pair.receiveReset();
+        REQUIRE(count.hasResult());
+        const int blocks = valueOf(std::move(count)) - 1'000'000;
+        CHECK(blocks > 0);
+        CHECK(blocks < 99'999);
+    }
+}
+
+TEST_CASE("a write that waits for the loss hears of it, too, when reading has stopped at its limit") {
+    StreamPair pair;
+    const bool never = false;
+    pair->setLimits({.ahead = 10});
+    pair.reactor.faults().failNth(testing::Operation::Send, 1, EPIPE);
+    Deferred<int> count = writeOn(*pair, 100'000, 10'000, never);
+    pair.receive("more than is read ahead");
+    REQUIRE(count.hasResult());
+    CHECK(valueOf(std::move(count)) == 1'000'001);
+}
+
+TEST_CASE("a coroutine whose writes are all taken at once leaves the reactor its turns") {
+    StreamPair pair;
+    pair.reactor.network().setLimits({.capacity = 100'000'000});
+    bool enough = false;
+    pair.reactor.callLater(0s, [&] { enough = true; });
+    SUBCASE("large writes") {
+        Deferred<int> count = writeOn(*pair, 5'000, 10'000, enough);
+        pair.reactor.settle();
+        const int blocks = valueOf(std::move(count));
+        CHECK(blocks > 50);
+        CHECK(blocks < 500);
+    }
+    SUBCASE("empty writes") {
+        Deferred<int> count = writeOn(*pair, 50'000, 0, enough);
+        pair.reactor.settle();
+        CHECK(valueOf(std::move(count)) < 50'000);
+    }
+    SUBCASE("cancelled where it waits for its turn") {
+        Deferred<int> count = writeOn(*pair, 5'000, 10'000, enough);
+        count.cancel();
+        CHECK(resultOf(std::move(count)) == "CancelledError");
+        CHECK(resultOf(pair->write("x")) == "ok");
+    }
 }

@@ -397,3 +397,21 @@ TEST_CASE("a paused task that nobody can resume any more is dropped, and its Def
     CHECK(trace == Trace{"BrokenPromiseError"});
     cooperator.stop();
 }
+
+TEST_CASE("work that gives a Deferred which was consumed fails its task; the others go on") {
+    const LogCapture log;
+    TestClock clock;
+    Cooperator cooperator(clock);
+    Trace trace;
+    Deferred<void> given = succeed();
+    std::move(given).addCallback([] {}).detach();
+    CooperativeTask wrong = cooperator.cooperate([&]() -> Step { return std::move(given); });
+    Deferred<void> ended = wrong.whenDone();
+    cooperator.cooperate(pieces("a", 2, trace));
+    clock.advance(0s);
+    cooperator.cooperate(pieces("b", 1, trace));
+    clock.advance(0s);
+    CHECK(trace == Trace{"a", "a", "b"});
+    CHECK(wrong.isFinished());
+    CHECK(resultOf(std::move(ended)) != "ok");
+}

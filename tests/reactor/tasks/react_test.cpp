@@ -1,8 +1,12 @@
 #include <doctest/doctest.h>
 
 #include <reactor/errors.hpp>
+#include <reactor/factory.hpp>
 #include <reactor/libuv/react.hpp>
+#include <reactor/listening_port.hpp>
+#include <reactor/protocol.hpp>
 #include <reactor/react.hpp>
+#include <reactor/stream.hpp>
 #include <reactor/testing/memory_reactor.hpp>
 
 #include "support/deferred_result.hpp"
@@ -12,6 +16,7 @@
 #include <csignal>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,6 +30,11 @@ using test::Trace;
 using torsion::testing::MemoryReactor;
 
 namespace {
+
+class Silent : public Protocol {
+public:
+    void dataReceived(std::string_view) override {}
+};
 
 Deferred<void> sleeping(Reactor& reactor) {
     co_await reactor.sleep(1h);
@@ -130,6 +140,27 @@ TEST_CASE("S-189: main is given up when it does not end in time") {
     }
     // What it waited for ended with the reactor.
     CHECK(trace == Trace{"cancelled"});
+}
+
+TEST_CASE("S-189: a main that was given up keeps status 1, even when the loss of a connection ends it") {
+    const LogCapture log;
+    MemoryReactor reactor;
+    Trace trace;
+    const auto port = reactor.listenTCP(0, Factory::forProtocol<Silent>());
+    reactor.callLater(1s, [&] { reactor.stop(); });
+    const auto program = [&](Reactor& own) -> Deferred<void> {
+        Stream conn = co_await connectStream(own, "127.0.0.1", port->getHost().port());
+        for (int i = 0; i < 2; ++i) {
+            Deferred<std::string> reading = conn.readSome();
+            auto outcome = asResult(std::move(reading));
+            const Result<std::string> read = co_await std::move(outcome);
+            trace.push_back(read ? "end" : read.failure().name());
+        }
+    };
+    CHECK(react(reactor, program, {.patience = 4s}) == 1);
+    REQUIRE(trace.size() == 2); // the second read has ended with the connection
+    CHECK(trace.front() == "CancelledError");
+    CHECK(log.count("not ended in time") == 1);
 }
 
 TEST_CASE("L30 (S-189): main may stop the reactor itself, and it may have been stopped before main") {

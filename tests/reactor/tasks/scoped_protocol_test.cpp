@@ -2,8 +2,11 @@
 
 #include <protocols/basic/line_only_receiver.hpp>
 #include <reactor/errors.hpp>
+#include <reactor/factory.hpp>
+#include <reactor/listening_port.hpp>
 #include <reactor/reactor.hpp>
 #include <reactor/scoped_protocol.hpp>
+#include <reactor/stream.hpp>
 #include <reactor/testing/string_transport.hpp>
 
 #include "support/deferred_result.hpp"
@@ -11,6 +14,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -73,7 +77,52 @@ private:
     }
 };
 
+/// Leaves its connection to another protocol, with a task that cleans up.
+class Leaving : public ScopedProtocol<> {
+public:
+    explicit Leaving(Trace& trace) : trace_(trace) {}
+    ~Leaving() override { trace_.push_back("destroyed"); }
+
+    void connectionMade() override { scope().spawn(tidy(transport->reactor())); }
+    void dataReceived(std::string_view) override {
+        closeScope();
+        transport->switchProtocol(std::make_shared<Answering>(), {});
+    }
+
+private:
+    Deferred<void> tidy(Clock& clock) {
+        try {
+            co_await clock.sleep(1h);
+        } catch (const CancelledError&) {
+        }
+        co_await clock.sleep(1s);
+        trace_.push_back("tidy");
+    }
+
+    Trace& trace_;
+};
+
 } // namespace
+
+TEST_CASE("a protocol that leaves its connection closes its scope, and lives until its tasks have ended") {
+    const LogCapture log;
+    Trace trace;
+    MemoryReactor reactor;
+    auto factory = Factory::fromFunction([&](const Address&) { return std::make_shared<Leaving>(trace); });
+    const auto port = reactor.listenTCP(0, factory);
+    std::optional<Stream> conn;
+    connectStream(reactor, "127.0.0.1", port->getHost().port())
+        .addCallback([&](Stream made) { conn.emplace(std::move(made)); })
+        .detach();
+    reactor.settle();
+    REQUIRE(conn);
+    conn->write("go").detach();
+    reactor.settle();
+    CHECK(trace.empty());
+    reactor.advance(1s);
+    CHECK(trace == Trace{"tidy", "destroyed"});
+    CHECK(log.count(spdlog::level::warn) == 0);
+}
 
 TEST_CASE(
     "the tasks of a connection are cancelled when it is lost; then the protocol is told, and lives until all ended") {
