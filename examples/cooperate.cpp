@@ -2,8 +2,6 @@
 
 #include "support/program.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <protocols/basic/line_only_receiver.hpp>
 #include <reactor/cooperator.hpp>
 #include <reactor/scoped_protocol.hpp>
@@ -85,10 +83,7 @@ private:
 int main(int argc, char** argv) {
     examples::Program program("Counts primes for its peers, one number a line.", examples::Role::Server, 7038);
     int slice = 10;
-    program.options()
-        .add_option("--slice", slice, "milliseconds of computing between two looks at the connections")
-        ->check(CLI::Range(1, 1000))
-        ->capture_default_str();
+    program.option("--slice", slice, {1, 1000}, "milliseconds of computing between two looks at the connections");
     return program.run(argc, argv, [&](torsion::UvReactor& reactor) {
         torsion::Cooperator cooperator(reactor, {.slice = std::chrono::milliseconds(slice)});
         program.serve(reactor, torsion::Factory::fromFunction(

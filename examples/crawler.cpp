@@ -6,7 +6,6 @@
 #include <reactor/deferred_lock.hpp>
 #include <reactor/stream.hpp>
 
-#include <CLI/CLI.hpp>
 #include <spdlog/fmt/fmt.h>
 
 #include <chrono>
@@ -46,8 +45,8 @@ torsion::Deferred<void> crawl(torsion::Reactor& reactor, const examples::Program
 int main(int argc, char** argv) {
     examples::Program program("Fetches pages of a server.", examples::Role::Client, 8080);
     int pages = 100, parallel = 10;
-    program.options().add_option("--pages", pages, "how many: /1, /2, …")->check(CLI::Range(1, 1'000'000));
-    program.options().add_option("--parallel", parallel, "how many at a time")->check(CLI::Range(1, 10'000));
+    program.option("--pages", pages, {1, 1'000'000}, "how many: /1, /2, …");
+    program.option("--parallel", parallel, {1, 10'000}, "how many at a time");
     return program.react(argc, argv,
                          [&](torsion::Reactor& reactor) { return crawl(reactor, program, pages, parallel); });
 }

@@ -2,7 +2,6 @@
 
 #include "support/program.hpp"
 
-#include <CLI/CLI.hpp>
 #include <reactor/producer.hpp>
 #include <reactor/protocol.hpp>
 
@@ -26,7 +25,7 @@ std::string alphabets(std::size_t bytes) {
 
 struct Plan {
     std::uint64_t messages = 1000;
-    std::size_t size = 64;
+    std::uint64_t size = 64;
 };
 
 /// The transport asks for messages whenever its buffer is empty, so nothing piles up here.
@@ -103,14 +102,8 @@ int main(int argc, char** argv) {
     examples::Program program("Sends messages to an echo server and checks what comes back.", examples::Role::Client,
                               7007);
     Plan plan;
-    program.options()
-        .add_option("--messages", plan.messages, "how many")
-        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}))
-        ->capture_default_str();
-    program.options()
-        .add_option("--size", plan.size, "bytes of each")
-        ->check(CLI::Range(std::size_t{1}, std::size_t{16 * 1024 * 1024}))
-        ->capture_default_str();
+    program.option("--messages", plan.messages, {1, 1'000'000'000}, "how many");
+    program.option("--size", plan.size, {1, 16 * 1024 * 1024}, "bytes of each");
     return program.run(argc, argv, [&](torsion::UvReactor& reactor) {
         program.connect(reactor, std::make_shared<EchoClientFactory>(program, plan));
     });

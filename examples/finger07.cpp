@@ -2,8 +2,6 @@
 
 #include "support/program.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <protocols/basic/line_only_receiver.hpp>
 #include <reactor/listening_port.hpp>
 
@@ -51,10 +49,7 @@ private:
 int main(int argc, char** argv) {
     examples::Program program("Knows the users that a second port tells it of.", examples::Role::Server, 7979);
     int setPort = 7980;
-    program.options()
-        .add_option("--set-port", setPort, "the second port; 0: any free one")
-        ->check(CLI::Range(0, 65535))
-        ->capture_default_str();
+    program.option("--set-port", setPort, {0, 65535}, "the second port; 0: any free one");
     return program.run(argc, argv, [&](torsion::UvReactor& reactor) {
         const auto users = std::make_shared<Users>();
         const auto setter =

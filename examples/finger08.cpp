@@ -3,8 +3,6 @@
 
 #include "support/program.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <protocols/basic/line_only_receiver.hpp>
 #include <reactor/clock.hpp>
 #include <reactor/log.hpp>
@@ -59,7 +57,7 @@ private:
         try {
             users_ = readUsers(path_);
         } catch (const std::runtime_error& error) {
-            torsion::log::logger()->warn("{}", error.what());
+            torsion::log::warn("{}", error.what());
         }
     }
 
@@ -108,11 +106,8 @@ int main(int argc, char** argv) {
     examples::Program program("Knows the users of a file.", examples::Role::Server, 7979);
     std::string path = "users.txt";
     int interval = 1000;
-    program.options().add_option("--users", path, "file of lines \"NAME TEXT\"")->capture_default_str();
-    program.options()
-        .add_option("--interval", interval, "milliseconds between readings of the file")
-        ->check(CLI::Range(1, 86'400'000))
-        ->capture_default_str();
+    program.option("--users", path, "file of lines \"NAME TEXT\"");
+    program.option("--interval", interval, {1, 86'400'000}, "milliseconds between readings of the file");
     return program.run(argc, argv, [&](torsion::UvReactor& reactor) {
         program.serve(reactor, std::make_shared<FingerFactory>(reactor, path, std::chrono::milliseconds(interval)));
     });

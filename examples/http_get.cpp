@@ -4,7 +4,6 @@
 
 #include <reactor/stream.hpp>
 
-#include <CLI/CLI.hpp>
 #include <spdlog/fmt/fmt.h>
 
 #include <chrono>
@@ -34,6 +33,6 @@ torsion::Deferred<void> get(torsion::Reactor& reactor, const examples::Program& 
 int main(int argc, char** argv) {
     examples::Program program("Fetches a page with HTTP/1.0 and prints it.", examples::Role::Client, 8080);
     std::string path = "/";
-    program.options().add_option("--path", path, "what to fetch")->capture_default_str();
+    program.option("--path", path, "what to fetch");
     return program.react(argc, argv, [&](torsion::Reactor& reactor) { return get(reactor, program, path); });
 }

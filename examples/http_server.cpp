@@ -5,7 +5,6 @@
 #include <reactor/reactor.hpp>
 #include <reactor/stream.hpp>
 
-#include <CLI/CLI.hpp>
 #include <spdlog/fmt/fmt.h>
 
 #include <chrono>
@@ -29,7 +28,7 @@ torsion::Deferred<void> answer(torsion::Stream conn, std::chrono::milliseconds d
 int main(int argc, char** argv) {
     examples::Program program("Serves pages that say their name.", examples::Role::Server, 8080);
     int delay = 0;
-    program.options().add_option("--delay", delay, "milliseconds until it answers")->check(CLI::Range(0, 60'000));
+    program.option("--delay", delay, {0, 60'000}, "milliseconds until it answers");
     return program.run(argc, argv, [&](torsion::UvReactor& reactor) {
         const auto handler = [delay](torsion::Stream conn) { return answer(std::move(conn), delay * 1ms); };
         program.serve(reactor, handler, {.maxHandlers = 100});

@@ -2,8 +2,6 @@
 
 #include "support/program.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <reactor/looping_call.hpp>
 #include <reactor/scoped_protocol.hpp>
 
@@ -54,14 +52,8 @@ int main(int argc, char** argv) {
     examples::Program program("Tells every peer how the time passes.", examples::Role::Server, 7037);
     Beat beat;
     int interval = 1000;
-    program.options()
-        .add_option("--interval", interval, "milliseconds between ticks")
-        ->check(CLI::Range(1, 86'400'000))
-        ->capture_default_str();
-    program.options()
-        .add_option("--count", beat.count, "ticks for each peer; 0: for ever")
-        ->check(CLI::Range(0, 1'000'000'000))
-        ->capture_default_str();
+    program.option("--interval", interval, {1, 86'400'000}, "milliseconds between ticks");
+    program.option("--count", beat.count, {0, 1'000'000'000}, "ticks for each peer; 0: for ever");
     return program.run(argc, argv, [&](torsion::UvReactor& reactor) {
         beat.interval = std::chrono::milliseconds(interval);
         program.serve(reactor, torsion::Factory::forProtocol<Clock>(beat));

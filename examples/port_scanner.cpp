@@ -5,7 +5,6 @@
 
 #include "support/program.hpp"
 
-#include <CLI/CLI.hpp>
 #include <reactor/connector.hpp>
 #include <reactor/errors.hpp>
 #include <reactor/protocol.hpp>
@@ -121,20 +120,12 @@ int main(int argc, char** argv) {
                               1);
     Plan plan;
     int timeout = 1000;
-    program.options()
-        .add_option("--last", plan.last, "the last port, not below --port; --port when not given")
-        ->check(CLI::Range(1, 65535));
-    program.options()
-        .add_option("--parallel", plan.parallel, "attempts at a time")
-        ->check(CLI::Range(1, 1024))
-        ->capture_default_str();
-    program.options()
-        .add_option("--timeout", timeout, "milliseconds for an attempt")
-        ->check(CLI::Range(1, 60'000))
-        ->capture_default_str();
-    program.options().callback([&] {
+    program.option("--last", plan.last, {0, 65535}, "the last port, not below --port; 0: --port alone");
+    program.option("--parallel", plan.parallel, {1, 1024}, "attempts at a time");
+    program.option("--timeout", timeout, {1, 60'000}, "milliseconds for an attempt");
+    program.check([&] {
         if (plan.last != 0 && plan.last < program.port())
-            throw CLI::ValidationError("--last", fmt::format("{} is below --port {}", plan.last, program.port()));
+            throw examples::UsageError(fmt::format("--last: {} is below --port {}", plan.last, program.port()));
     });
     return program.run(argc, argv, [&](torsion::UvReactor& reactor) {
         plan.host = program.host();

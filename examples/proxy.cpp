@@ -3,7 +3,6 @@
 
 #include "support/program.hpp"
 
-#include <CLI/CLI.hpp>
 #include <reactor/connector.hpp>
 #include <reactor/errors.hpp>
 #include <reactor/log.hpp>
@@ -107,7 +106,7 @@ public:
                                 const torsion::Failure& reason) override {
         if (!incoming_)
             return;
-        torsion::log::logger()->warn("{}: {}", connector->getDestination().toString(), reason.getErrorMessage());
+        torsion::log::warn("{}: {}", connector->getDestination().toString(), reason.getErrorMessage());
         incoming_->transport->abortConnection();
     }
 
@@ -133,11 +132,8 @@ void Incoming::connectionLost(const torsion::Failure& reason) {
 int main(int argc, char** argv) {
     examples::Program program("Passes connections on to another server.", examples::Role::Server, 7008);
     Target target;
-    program.options().add_option("--target-host", target.host, "name or address to pass on to")->capture_default_str();
-    program.options()
-        .add_option("--target-port", target.port, "port to pass on to")
-        ->check(CLI::Range(1, 65535))
-        ->capture_default_str();
+    program.option("--target-host", target.host, "name or address to pass on to");
+    program.option("--target-port", target.port, {1, 65535}, "port to pass on to");
     return program.run(argc, argv, [&](torsion::UvReactor& reactor) {
         program.serve(reactor, torsion::Factory::forProtocol<Incoming>(target));
     });

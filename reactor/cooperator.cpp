@@ -154,8 +154,8 @@ CooperativeTask::State::~State() {
 }
 
 void CooperativeTask::State::reportFailure(const Failure& what) const {
-    log::logger()->error("Failure in a cooperative task (started at {}:{}): {}", place.file_name(), place.line(),
-                         what.toString());
+    log::error("Failure in a cooperative task (started at {}:{}): {}", place.file_name(), place.line(),
+               what.toString());
 }
 
 void CooperativeTask::State::requireUnfinished() const {

@@ -21,7 +21,7 @@ void Factory::doStart() {
     if (users_++ != 0)
         return;
     if (noisy)
-        log::logger()->info("Starting factory {}", logPrefix());
+        log::info("Starting factory {}", logPrefix());
     try {
         startFactory();
     } catch (...) {
@@ -34,7 +34,7 @@ void Factory::doStop() {
     if (users_ == 0 || --users_ != 0)
         return;
     if (noisy)
-        log::logger()->info("Stopping factory {}", logPrefix());
+        log::info("Stopping factory {}", logPrefix());
     stopFactory();
 }
 

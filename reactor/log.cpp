@@ -42,4 +42,19 @@ void setLogger(std::shared_ptr<spdlog::logger> logger) {
     // The previous logger, now in the argument, is released by the caller, after the lock.
 }
 
+void detail::writeLine(spdlog::level::level_enum level, fmt::string_view text, fmt::format_args args) noexcept {
+    try {
+        const std::shared_ptr<spdlog::logger> current = logger();
+        if (!current->should_log(level))
+            return;
+        try {
+            current->log(level, fmt::vformat(text, args));
+        } catch (...) {
+            current->log(level, text);
+        }
+    } catch (...) {
+        // Whoever logs cannot do anything about it.
+    }
+}
+
 } // namespace torsion::log

@@ -96,7 +96,7 @@ int MainRun::statusOf(const Failure& failure) const {
         return failure.code();
     if (stopping_ && failure.check<CancelledError>())
         return 0;
-    log::logger()->error("The main function has failed: {}", failure.toString());
+    log::error("The main function has failed: {}", failure.toString());
     return 1;
 }
 
@@ -114,7 +114,7 @@ Deferred<void> MainRun::shutDown() {
         .addErrback([self = shared_from_this()](const Failure&) {
             self->state_ = State::GivenUp;
             self->status_ = 1;
-            log::logger()->error("The main function was cancelled, and has not ended in time");
+            log::error("The main function was cancelled, and has not ended in time");
         });
 }
 

@@ -50,20 +50,19 @@ void ReconnectingClientFactory::retry(const std::shared_ptr<Connector>& connecto
     connector_ = connector;
     if (!trying_) {
         if (noisy)
-            log::logger()->info("{}: abandoning {} on an explicit request", logPrefix(),
-                                connector->getDestination().toString());
+            log::info("{}: abandoning {} on an explicit request", logPrefix(), connector->getDestination().toString());
         return;
     }
     if (maxRetries && retries_ >= *maxRetries) {
         if (noisy)
-            log::logger()->info("{}: abandoning {} after {} retries", logPrefix(),
-                                connector->getDestination().toString(), retries_);
+            log::info("{}: abandoning {} after {} retries", logPrefix(), connector->getDestination().toString(),
+                      retries_);
         return;
     }
     delay_ = delayOf(++retries_, connector->reactor().random());
     if (noisy) {
-        log::logger()->info("{}: {} will be tried again in {} ms", logPrefix(), connector->getDestination().toString(),
-                            delay_.count());
+        log::info("{}: {} will be tried again in {} ms", logPrefix(), connector->getDestination().toString(),
+                  delay_.count());
     }
     cancel(waiting_);
     Clock& waiter = clock ? *clock : connector->reactor();

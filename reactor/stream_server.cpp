@@ -57,10 +57,10 @@ private:
         if (!failure)
             return;
         if (failure.check<CancelledError>() || (failure.check<ConnectionClosed>() && protocol.hasEnded()))
-            return log::logger()->debug("The handler of the stream with {} has ended: {}",
-                                        protocol.getPeer().toString(), failure.toString());
-        log::logger()->error("Exception in the handler of the stream with {}: {}", protocol.getPeer().toString(),
-                             failure.toString());
+            return log::debug("The handler of the stream with {} has ended: {}", protocol.getPeer().toString(),
+                              failure.toString());
+        log::error("Exception in the handler of the stream with {}: {}", protocol.getPeer().toString(),
+                   failure.toString());
         protocol.transport->abortConnection(failure);
     }
 

@@ -93,8 +93,7 @@ void TaskScope::State::end(std::list<Task>::iterator task, const Failure& failur
 }
 
 void TaskScope::State::report(const Failure& failure, const std::source_location& place) {
-    log::logger()->error("Failure in a task (started at {}:{}): {}", place.file_name(), place.line(),
-                         failure.toString());
+    log::error("Failure in a task (started at {}:{}): {}", place.file_name(), place.line(), failure.toString());
     if (onFailure && !abandoned)
         onFailure(failure);
 }

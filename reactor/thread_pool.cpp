@@ -114,7 +114,7 @@ void ThreadPool::Shared::spawnForWaiting() {
         } catch (const std::system_error& error) {
             if (threads.empty())
                 throw;
-            log::logger()->warn("a thread pool has {} threads, and cannot have more: {}", threads.size(), error.what());
+            log::warn("a thread pool has {} threads, and cannot have more: {}", threads.size(), error.what());
             return;
         }
     }
@@ -152,7 +152,7 @@ void ThreadPool::Shared::work(Threads::iterator self) noexcept {
             call.reset(); // what it holds goes here, too
         } catch (...) {
             try {
-                log::logger()->error("Exception in a thread's call: {}", Failure::current().toString());
+                log::error("Exception in a thread's call: {}", Failure::current().toString());
             } catch (...) { // a log that throws must not end the program
             }
         }
@@ -225,7 +225,7 @@ bool ThreadPool::beginStop(Function<void()> onStopped) {
     try {
         shared_->spawnForWaiting();
     } catch (const std::system_error& error) {
-        log::logger()->error("{} calls for a thread wait on: {}", shared_->waiting.size(), error.what());
+        log::error("{} calls for a thread wait on: {}", shared_->waiting.size(), error.what());
     }
     if (shared_->threads.empty()) {
         shared_->phase = Shared::Phase::Stopped;

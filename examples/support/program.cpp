@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <exception>
 #include <filesystem>
+#include <utility>
 
 namespace examples {
 
@@ -30,6 +31,29 @@ Program::Program(std::string_view about, Role role, int defaultPort)
 }
 
 Program::~Program() = default;
+
+void Program::option(const char* name, std::string& value, const char* about) {
+    app_->add_option(name, value, about)->capture_default_str();
+}
+
+template <typename T>
+void Program::option(const char* name, T& value, Bounds<std::type_identity_t<T>> bounds, const char* about) {
+    app_->add_option(name, value, about)->check(CLI::Range(bounds.least, bounds.most))->capture_default_str();
+}
+
+template void Program::option(const char*, int&, Bounds<int>, const char*);
+template void Program::option(const char*, std::int64_t&, Bounds<std::int64_t>, const char*);
+template void Program::option(const char*, std::uint64_t&, Bounds<std::uint64_t>, const char*);
+
+void Program::check(std::function<void()> check) {
+    app_->callback([check = std::move(check)] {
+        try {
+            check();
+        } catch (const UsageError& error) {
+            throw CLI::ValidationError(error.what());
+        }
+    });
+}
 
 // True: go on. The exit status is in status_.
 bool Program::parse(int argc, const char* const* argv) {

@@ -7,9 +7,13 @@
 #include <reactor/options.hpp>
 #include <reactor/stream.hpp>
 
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace CLI {
 class App;
@@ -20,9 +24,21 @@ namespace examples {
 /// Which side a program is on; decides what --host and --port mean.
 enum class Role { Server, Client };
 
+/// The least and the most that an option takes.
+template <typename T>
+struct Bounds {
+    T least;
+    T most;
+};
+
+/// What is wrong with a command line. Printed, and the exit status is 2.
+class UsageError : public std::invalid_argument {
+public:
+    using std::invalid_argument::invalid_argument;
+};
+
 /// What the examples have in common, so that each shows only what it is about: the command line (--help, --host,
-/// --port,
-/// --log-level), a reactor, one line on stderr for what goes wrong, the exit status.
+/// --port, --log-level), a reactor, one line on stderr for what goes wrong, the exit status.
 ///
 ///     int main(int argc, char** argv) {
 ///         examples::Program program("Sends back what it receives.", examples::Role::Server, 7007);
@@ -35,8 +51,14 @@ public:
     Program(std::string_view about, Role role, int defaultPort);
     ~Program();
 
-    /// For options of one's own, before `run`; needs <CLI/CLI.hpp>.
-    CLI::App& options() noexcept { return *app_; }
+    /// An option of the program's own, to be named before `run`; `value` holds the default, and has to outlive `run`.
+    /// @tparam T int, std::int64_t or std::uint64_t
+    template <typename T>
+    void option(const char* name, T& value, Bounds<std::type_identity_t<T>> bounds, const char* about);
+    void option(const char* name, std::string& value, const char* about);
+
+    /// Has `check` called when the command line has been read; it throws UsageError for what cannot be.
+    void check(std::function<void()> check);
 
     const std::string& host() const noexcept { return host_; }
     int port() const noexcept { return port_; }

@@ -252,8 +252,8 @@ void ConnectorCore::guard(const char* what, F&& f) noexcept {
         f();
     } catch (...) {
         try {
-            log::logger()->error("Exception in {} of {} for {}: {}", what, factory_->logPrefix(),
-                                 destination_.toString(), Failure::current().toString());
+            log::error("Exception in {} of {} for {}: {}", what, factory_->logPrefix(), destination_.toString(),
+                       Failure::current().toString());
         } catch (...) { // a log that throws must not end the loop
         }
     }

@@ -38,7 +38,7 @@ void PortCore::startListening() {
     host_ = acceptor_->host();
     spec_.address = host_; // started again, it is the same port
     if (factory_->noisy)
-        log::logger()->info("{} starting on {}", factory_->logPrefix(), host_.toString());
+        log::info("{} starting on {}", factory_->logPrefix(), host_.toString());
     try {
         factory_->doStart();
     } catch (...) {
@@ -74,7 +74,7 @@ void PortCore::closeAcceptor() {
     acceptor_.reset();
     accepting_ = false;
     if (factory_->noisy)
-        log::logger()->info("(TCP Port {} Closed)", host_.port());
+        log::info("(TCP Port {} Closed)", host_.port());
     ++factoryStops_;
     turn_.close(*this);
 }
@@ -91,7 +91,7 @@ void PortCore::onClosePhase() {
         } catch (...) {
             failure = Failure::current();
             if (stopping_.empty())
-                log::logger()->error("Exception in stopFactory: {}", failure.toString());
+                log::error("Exception in stopFactory: {}", failure.toString());
         }
     }
     for (Promise<void>& waiter : std::exchange(stopping_, {})) {
@@ -134,8 +134,7 @@ inline std::shared_ptr<Protocol> PortCore::buildProtocol(const Address& peer) no
         return factory_->buildProtocol(peer);
     } catch (...) {
         try {
-            log::logger()->error("Exception in buildProtocol for {}: {}", peer.toString(),
-                                 Failure::current().toString());
+            log::error("Exception in buildProtocol for {}: {}", peer.toString(), Failure::current().toString());
         } catch (...) { // a log that throws must not end the loop
         }
         return nullptr;

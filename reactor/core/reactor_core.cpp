@@ -197,9 +197,9 @@ void ReactorCore::logLeftOpen() const {
     }
     if (left.size() > kNamed)
         names += fmt::format(" and {} more", left.size() - kNamed);
-    log::logger()->error("after {} rounds of closing there is still open, because something opens whenever something "
-                         "closes: {}",
-                         kShutdownRounds, names);
+    log::error("after {} rounds of closing there is still open, because something opens whenever something "
+               "closes: {}",
+               kShutdownRounds, names);
 }
 
 // In a turn, when the first call was given to the pool, whoever runs the turns.
@@ -267,9 +267,9 @@ void ReactorCore::endEverything() noexcept {
     }
     if (const std::size_t left = turn_.timers.size(); left != 0) {
         turn_.guard("the end of a reactor", [left] {
-            log::logger()->error("after {} rounds of cancelling there are still {} delayed calls, because something "
-                                 "schedules whenever something is destroyed",
-                                 kShutdownRounds, left);
+            log::error("after {} rounds of cancelling there are still {} delayed calls, because something "
+                       "schedules whenever something is destroyed",
+                       kShutdownRounds, left);
         });
     }
 }

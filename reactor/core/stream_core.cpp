@@ -98,7 +98,7 @@ void StreamCore::inputEnded() {
 void StreamCore::callFailed() noexcept {
     Failure failure = Failure::current();
     try {
-        log::logger()->error("Exception in {}: {}", describe(), failure.toString());
+        log::error("Exception in {}: {}", describe(), failure.toString());
     } catch (...) { // a log that throws must not end the loop
     }
     if (phase_ != Phase::Lost) {

@@ -67,12 +67,12 @@ void ThreePhaseEvent::call(const std::shared_ptr<State>& state, Entry& entry, bo
         } else {
             std::move(result)
                 .addErrback([name = state->name](const Failure& failure) {
-                    log::logger()->error("Failure in a trigger of {}: {}", name, failure.toString());
+                    log::error("Failure in a trigger of {}: {}", name, failure.toString());
                 })
                 .detach();
         }
     } catch (...) {
-        log::logger()->error("Exception in a trigger of {}: {}", state->name, Failure::current().toString());
+        log::error("Exception in a trigger of {}: {}", state->name, Failure::current().toString());
     }
 }
 
@@ -82,7 +82,7 @@ void ThreePhaseEvent::await(const std::shared_ptr<State>& state, Deferred<void> 
     const std::uint64_t fire = state->fires;
     std::move(deferred)
         .addErrback([name = state->name](const Failure& failure) {
-            log::logger()->error("Failure in a trigger of {}: {}", name, failure.toString());
+            log::error("Failure in a trigger of {}: {}", name, failure.toString());
         })
         .addCallback([state, fire, then] { settled(state, fire, then); })
         .detach();

@@ -12,7 +12,7 @@ namespace torsion::core {
 
 void TurnCore::logEscaped(std::string_view what) noexcept {
     try {
-        log::logger()->error("Exception in {}: {}", what, Failure::current().toString());
+        log::error("Exception in {}: {}", what, Failure::current().toString());
     } catch (...) { // a log that throws must not end the loop
     }
 }
@@ -59,7 +59,7 @@ void TurnCore::endWatchedTurn() {
     const Duration took = beforePollTook_ + (freshNow() - host_.roughNow()); // without the wait between them
     if (took > slowTurn_) {
         ++stats.slowTurns;
-        log::logger()->warn("slow turn: {} ms", std::chrono::duration<double, std::milli>(took).count());
+        log::warn("slow turn: {} ms", std::chrono::duration<double, std::milli>(took).count());
     }
 }
 

@@ -93,7 +93,7 @@ void DeferredNode::cancelTop() {
     } catch (...) {
         failure = Failure::current();
         if (state_ != State::Waiting)
-            log::logger()->error("A canceller fired its promise and then threw: {}", failure.toString());
+            log::error("A canceller fired its promise and then threw: {}", failure.toString());
     }
     if (state_ == State::Waiting)
         fail(self, std::move(failure));
@@ -211,8 +211,7 @@ void ForeignWaiter::run(NodePtr above) noexcept {
     try {
         waiting_.resume();
     } catch (...) {
-        log::logger()->error("An exception left a coroutine that had awaited a Deferred: {}",
-                             Failure::current().toString());
+        log::error("An exception left a coroutine that had awaited a Deferred: {}", Failure::current().toString());
     }
 }
 
@@ -220,8 +219,8 @@ void reportUnhandledFailure(const Failure& failure, const std::source_location& 
     if (!failure)
         return;
     try {
-        log::logger()->critical("Unhandled error in Deferred: {} (created at {}:{})", failure.toString(),
-                                place.file_name(), place.line());
+        log::critical("Unhandled error in Deferred: {} (created at {}:{})", failure.toString(), place.file_name(),
+                      place.line());
     } catch (...) {
         // No memory for the message, or a sink of the program's that throws: nobody is left to tell.
     }

@@ -10,7 +10,7 @@ int runProgram(Function<int(UvReactor&)> program) {
         UvReactor reactor;
         return program(reactor);
     } catch (...) {
-        log::logger()->error("The program cannot run: {}", Failure::current().toString());
+        log::error("The program cannot run: {}", Failure::current().toString());
         return 1;
     }
 }

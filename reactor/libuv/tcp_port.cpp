@@ -115,7 +115,7 @@ bool TcpPort::acceptOne() {
     try {
         channel = SocketChannel::make(context_, std::move(socket), host_);
     } catch (const std::exception& error) {
-        log::logger()->error("cannot take a connection on {}: {}", host_.toString(), error.what());
+        log::error("cannot take a connection on {}: {}", host_.toString(), error.what());
         events_.onTurnedAway();
         return true;
     }
@@ -138,7 +138,7 @@ bool TcpPort::acceptFailed(int error) {
         return false;
     default: // ENOBUFS, ENOMEM and whatever else: later
         if (!std::exchange(complained_, true)) {
-            log::logger()->error("accepting on {} rests: {}", host_.toString(), describeErrno(error));
+            log::error("accepting on {} rests: {}", host_.toString(), describeErrno(error));
         }
         rest();
         return false;
@@ -148,7 +148,7 @@ bool TcpPort::acceptFailed(int error) {
 // No descriptor is left: gives the reserve up for one accept at a time, as long as peers wait.
 void TcpPort::turnAway() {
     if (!std::exchange(complained_, true)) {
-        log::logger()->error("no descriptors are left: connections to {} are turned away", host_.toString());
+        log::error("no descriptors are left: connections to {} are turned away", host_.toString());
     }
     for (int i = 0; i < budget_; ++i) {
         reserve_.reset();

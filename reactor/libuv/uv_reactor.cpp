@@ -68,8 +68,8 @@ void keepForEver(uv_loop_t* loop, const std::string& handles) noexcept {
         static auto& kept = *new std::vector<uv_loop_t*>;
         const std::lock_guard lock(mutex);
         kept.push_back(loop);
-        log::logger()->error("a reactor's loop is never freed, because what others opened on it is still open: {}",
-                             handles.empty() ? "requests" : handles);
+        log::error("a reactor's loop is never freed, because what others opened on it is still open: {}",
+                   handles.empty() ? "requests" : handles);
     } catch (...) { // there is no memory, or the log throws: the loop is kept all the same
     }
 }

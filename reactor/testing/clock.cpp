@@ -67,7 +67,7 @@ void Clock::turn(TimePoint time, std::exception_ptr& firstError) {
             if (firstError == nullptr)
                 firstError = std::current_exception();
             else
-                log::logger()->error("while handling a timed call: {}", Failure::current().getErrorMessage());
+                log::error("while handling a timed call: {}", Failure::current().getErrorMessage());
         }
     });
 }

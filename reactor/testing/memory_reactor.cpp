@@ -97,7 +97,7 @@ void MemoryReactor::runTurns() {
         if (const std::optional<TimePoint> next = network_->nextEvent()) {
             network_->moveTo(*next);
         } else if (!waitForThreads()) {
-            log::logger()->error("a MemoryReactor has nothing left to do, and nobody stops it: leaving run()");
+            log::error("a MemoryReactor has nothing left to do, and nobody stops it: leaving run()");
             crash();
         }
     }
