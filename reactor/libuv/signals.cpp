@@ -66,7 +66,8 @@ Signals::Signals(uv_loop_t* loop, Function<void(int)> onSignal) : onSignal_(std:
         if (process.isDefault(SIGINT))
             watch(loop, SIGINT);
         watch(loop, SIGTERM);
-        watch(loop, SIGHUP);
+        if (process.isDefault(SIGHUP)) // ignored under nohup; "read your configuration again" to a daemon
+            watch(loop, SIGHUP);
         if (process.isDefault(SIGPIPE))
             ignorePipe();
     } catch (...) {

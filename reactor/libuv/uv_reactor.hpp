@@ -24,9 +24,10 @@ enum class Dispatch {
 struct ReactorOptions {
     Dispatch dispatch = Dispatch::Direct;
 
-    /// While `run()` runs, SIGINT, SIGTERM and SIGHUP stop the reactor, and SIGPIPE is ignored unless the program
-    /// handles it. The previous handling is restored when `run()` returns; of several reactors of the process, when the
-    /// last one's does. A signal stops all of them that run. Never on a foreign loop.
+    /// While `run()` runs, SIGTERM stops the reactor (S-126), and so do SIGINT and SIGHUP unless the program handles
+    /// or ignores them; SIGPIPE is ignored unless the program handles it. The previous handling is restored when
+    /// `run()` returns; of several reactors of the process, when the last one's does. A signal stops all of them that
+    /// run. Never on a foreign loop.
     bool handleSignals = true;
 
     /// On a foreign loop: `run()` and `iterate()` are allowed, and run the caller's loop.

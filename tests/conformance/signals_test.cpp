@@ -126,16 +126,31 @@ REAL_CASE("G34: a second signal while the reactor stops changes nothing") {
     CHECK(uvReactor(driver).stoppedBySignal() == SIGTERM);
 }
 
-REAL_CASE("S-126: a SIGINT handler of the program's own is left alone") {
-    const SignalHandling handling(SIGINT, &countSignal);
-    handled = 0;
-    signalOnceRunning(driver, SIGINT);
+REAL_CASE("S-126: handlers of the program's own for SIGINT and SIGHUP are left alone") {
+    for (const int number : {SIGINT, SIGHUP}) {
+        CAPTURE(number);
+        const SignalHandling handling(number, &countSignal);
+        handled = 0;
+        signalOnceRunning(driver, number);
+        driver.reactor().callLater(1ms, [&] {
+            CHECK(handling.is(&countSignal));
+            driver.reactor().stop();
+        });
+        runReactor(driver);
+        CHECK(handled == 1);
+        CHECK_FALSE(uvReactor(driver).stoppedBySignal().has_value());
+    }
+}
+
+REAL_CASE("a SIGHUP that the process ignores, as under nohup, stays ignored") {
+    const SignalHandling handling(SIGHUP, SIG_IGN);
+    signalOnceRunning(driver, SIGHUP);
     driver.reactor().callLater(1ms, [&] {
-        CHECK(handling.is(&countSignal));
+        CHECK(handling.is(SIG_IGN));
         driver.reactor().stop();
     });
     runReactor(driver);
-    CHECK(handled == 1);
+    CHECK(handling.is(SIG_IGN));
     CHECK_FALSE(uvReactor(driver).stoppedBySignal().has_value());
 }
 
