@@ -198,6 +198,15 @@ TEST_CASE("the counting counts") {
     CHECK(SyscallCount::heapBytes() - heap >= 1000);
     block.reset();
     CHECK(SyscallCount::heapBytes() == heap);
+    struct alignas(64) Aligned {
+        char bytes[64];
+    };
+    auto aligned = std::make_unique<Aligned>();
+    char* const volatile seenToo = aligned->bytes;
+    CHECK(seenToo != nullptr);
+    CHECK(counter.get().allocations == 2);
+    aligned.reset();
+    CHECK(SyscallCount::heapBytes() == heap);
     const RawSocket listener = RawSocket::listen();
     const RawSocket peer = RawSocket::connectTo(listener.port());
     CHECK(::write(peer.fd(), "x", 1) == 1);

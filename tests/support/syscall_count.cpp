@@ -1,5 +1,6 @@
 #include "support/syscall_count.hpp"
 
+#include <cerrno>
 #include <cstdlib>
 
 #ifdef __has_feature
@@ -63,6 +64,7 @@ extern "C" {
 void* __libc_malloc(std::size_t size);
 void* __libc_calloc(std::size_t count, std::size_t size);
 void* __libc_realloc(void* block, std::size_t size);
+void* __libc_memalign(std::size_t alignment, std::size_t size);
 void __libc_free(void* block);
 }
 
@@ -111,6 +113,22 @@ extern "C" void* torsionCounted_malloc(std::size_t size) {
 extern "C" void* torsionCounted_calloc(std::size_t count, std::size_t size) __asm__("calloc");
 extern "C" void* torsionCounted_calloc(std::size_t count, std::size_t size) {
     return taken(__libc_calloc(count, size));
+}
+
+// What operator new calls for types with a large alignment, and what C programs call.
+extern "C" void* torsionCounted_aligned_alloc(std::size_t alignment, std::size_t size) __asm__("aligned_alloc");
+extern "C" void* torsionCounted_aligned_alloc(std::size_t alignment, std::size_t size) {
+    return taken(__libc_memalign(alignment, size));
+}
+
+extern "C" int torsionCounted_posix_memalign(void** block, std::size_t alignment,
+                                             std::size_t size) __asm__("posix_memalign");
+extern "C" int torsionCounted_posix_memalign(void** block, std::size_t alignment, std::size_t size) {
+    void* memory = __libc_memalign(alignment, size);
+    if (memory == nullptr)
+        return ENOMEM;
+    *block = taken(memory);
+    return 0;
 }
 
 extern "C" void* torsionCounted_realloc(void* block, std::size_t size) __asm__("realloc");
