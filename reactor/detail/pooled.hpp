@@ -16,23 +16,22 @@ public:
     static constexpr std::size_t kMaxKept = 256;
 
     static void* operator new(std::size_t size) {
-        List& list = kept();
-        if (kAddressSanitizer || size != sizeof(T) || list.head == nullptr)
+        if (kAddressSanitizer || size != sizeof(T) || kept_.head == nullptr)
             return ::operator new(size);
-        Free* block = list.head;
-        list.head = block->next;
-        --list.count;
+        Free* block = kept_.head;
+        kept_.head = block->next;
+        --kept_.count;
         return block;
     }
 
     static void operator delete(void* memory, std::size_t size) noexcept {
-        List& list = kept();
-        if (kAddressSanitizer || size != sizeof(T) || list.count >= kMaxKept) {
+        if (kAddressSanitizer || size != sizeof(T) || kept_.closed || kept_.count >= kMaxKept) {
             ::operator delete(memory);
             return;
         }
-        list.head = ::new (memory) Free{list.head};
-        ++list.count;
+        closer_.arm();
+        kept_.head = ::new (memory) Free{kept_.head};
+        ++kept_.count;
     }
 
 protected:
@@ -42,23 +41,30 @@ private:
     struct Free {
         Free* next;
     };
+
+    /// Trivially destructible: static objects are destroyed after the thread's own.
     struct List {
-        Free* head = nullptr;
-        std::size_t count = 0;
-        ~List() {
-            count = kMaxKept; // what is freed after the thread's end goes to the heap
-            while (head != nullptr) {
-                Free* block = head;
-                head = block->next;
+        Free* head;
+        std::size_t count;
+        bool closed;
+    };
+
+    /// Empties the list at the end of its thread; what is freed after that goes to the heap.
+    struct Closer {
+        // The first object freed on a thread makes the closer; a destructor alone would never run.
+        void arm() const noexcept {}
+        ~Closer() {
+            kept_.closed = true;
+            while (Free* block = kept_.head) {
+                kept_.head = block->next;
                 ::operator delete(block);
             }
+            kept_.count = 0;
         }
     };
 
-    static List& kept() noexcept {
-        static thread_local List list;
-        return list;
-    }
+    static inline constinit thread_local List kept_{};
+    static inline thread_local Closer closer_;
 };
 
 } // namespace torsion::detail
