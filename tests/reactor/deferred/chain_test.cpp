@@ -1,6 +1,7 @@
 #include <reactor/deferred.hpp>
 #include <reactor/errors.hpp>
 
+#include "support/chain_length.hpp"
 #include "support/deferred_result.hpp"
 #include <doctest/doctest.h>
 
@@ -12,7 +13,7 @@ using test::resultOf;
 
 namespace {
 
-constexpr int kLong = 1'000'000;
+const int kLong = test::chainLength();
 
 } // namespace
 

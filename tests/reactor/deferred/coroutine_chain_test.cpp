@@ -2,6 +2,7 @@
 #include <reactor/deferred.hpp>
 #include <reactor/errors.hpp>
 
+#include "support/chain_length.hpp"
 #include "support/deferred_result.hpp"
 #include <doctest/doctest.h>
 
@@ -14,7 +15,7 @@ using test::valueOf;
 
 namespace {
 
-constexpr int kLong = 1'000'000;
+const int kLong = test::chainLength();
 
 Deferred<int> plusOne(Deferred<int> number) {
     co_return co_await std::move(number) + 1;
