@@ -16,21 +16,13 @@ namespace torsion {
 // Options are aggregates to be written with designated initialisers. They are trivially destructible: what they view is
 // copied by the function they are given to, before it returns.
 
-/// How long a connection that we close may linger (design: no byte is lost because unread input was queued, and nothing
-/// lingers for ever).
-struct CloseLimits {
-    std::chrono::milliseconds stalled{30'000}; ///< output queued, and the peer takes none of it: aborted after this
-    std::chrono::milliseconds quiet{2'000};    ///< all is sent and acknowledged, and no input comes: closed after this
-    std::chrono::milliseconds total{30'000};   ///< from our FIN on: closed after this, whatever comes
-};
-
 /// What every stream connection can be told, whichever side began it.
 struct StreamOptions {
     bool noDelay = true;                      ///< TCP_NODELAY: writes of a turn are joined by us, not by the kernel
     std::optional<KeepAlive> keepAlive{};     ///< none: no probes
     std::chrono::milliseconds userTimeout{0}; ///< TCP_USER_TIMEOUT (RFC 5482); 0: the system's default
     WriteBufferLimits writeBuffer{};          ///< back-pressure
-    CloseLimits close{};                      ///< lingering
+    std::optional<CloseLimits> close{};       ///< how long a close may take; none: the reactor's (ReactorLimits)
 };
 
 /// Options of `Reactor::listenTCP`.

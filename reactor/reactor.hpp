@@ -10,7 +10,9 @@
 #include <reactor/resolver.hpp>
 #include <reactor/thread_pool.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -85,8 +87,23 @@ struct ReactorStats {
     std::uint64_t slowTurns = 0;   ///< turns that took longer than `setSlowTurn`
     std::size_t connections = 0;   ///< now
     std::size_t lingering = 0;     ///< now: closed by us, waiting for the peer
+    std::uint64_t lingersCut = 0;  ///< closed without their peers, because too many lingered
     std::size_t bufferedBytes = 0; ///< now: in all write buffers
     std::size_t timers = 0;        ///< now: pending delayed calls
+};
+
+/// What all connections of a reactor have in common; see `Reactor::setLimits`.
+struct ReactorLimits {
+    /// Bytes in all write buffers together: beyond it a `write` that finds its own connection above its high-water mark
+    /// aborts that connection with WriteLimitError. None by default.
+    std::size_t bufferedBytes = std::numeric_limits<std::size_t>::max();
+
+    /// Connections that we have closed and that wait for their peers: beyond it the oldest is closed at once. What it
+    /// sent is still delivered, by the kernel; but should its peer send more, that meets a reset.
+    std::size_t lingering = 1024;
+
+    /// For connections whose StreamOptions name none.
+    CloseLimits close{};
 };
 
 /// One line of a listing of what a reactor has open.
@@ -94,7 +111,7 @@ struct Endpoint {
     enum class Kind { Connection, Port };
     Kind kind = Kind::Connection;
     std::string name;  ///< as logs call it
-    std::string state; ///< "open", "closing", "lingering", "listening", "paused"
+    std::string state; ///< "open", "closing", "lingering", "lost"; of ports: "listening", "paused"
     Duration age{};
     Address host;
     Address peer;
@@ -103,7 +120,8 @@ struct Endpoint {
 /// The loop that turns events into calls on protocols; abstract, so that what takes a `Reactor&` can run on the real
 /// system, on memory and in simulation.
 ///
-/// Belongs to one thread; everything but what says "any thread" is called there (debug builds assert it).
+/// Belongs to one thread; everything but what says "any thread" is called there (debug builds assert it, but for
+/// `now()`, which is too cheap for that).
 class Reactor : public Clock {
 public:
     /// @name Life
@@ -201,7 +219,11 @@ public:
 
     /// Turns names into addresses for `connectTCP`; owned by the reactor.
     virtual Resolver& resolver() = 0;
-    virtual void setResolver(std::unique_ptr<Resolver> resolver) = 0;
+
+    /// @param resolver not null (std::invalid_argument)
+    /// @returns the one before, whose look-ups go on: for a resolver that asks it in turn. It must not outlive the
+    /// reactor.
+    virtual std::unique_ptr<Resolver> setResolver(std::unique_ptr<Resolver> resolver) = 0;
     /// @}
 
     /// @name Randomness, which a simulation can seed
@@ -213,6 +235,11 @@ public:
     /// @name Observing
     /// @{
     virtual ReactorStats stats() const = 0;
+
+    /// Holds for what is written and closed from now on, and for connections that begin.
+    /// @throws std::invalid_argument when a time is negative.
+    virtual void setLimits(const ReactorLimits& limits) = 0;
+    virtual ReactorLimits getLimits() const = 0;
 
     /// Everything open: ports and connections, in order of creation.
     virtual std::vector<Endpoint> endpoints() const = 0;

@@ -153,7 +153,7 @@ void ThreadPool::Shared::work(Threads::iterator self) noexcept {
         } catch (...) {
             try {
                 log::error("Exception in a thread's call: {}", Failure::current().toString());
-            } catch (...) { // a log that throws must not end the program
+            } catch (...) { // a prefix that throws, or no memory for the text
             }
         }
         call.reset();

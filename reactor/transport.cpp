@@ -26,6 +26,7 @@ public:
     std::size_t bufferedBytes() const noexcept override { return 0; }
     Deferred<void> drained() override { return Deferred<void>::fail(Failure::of<NotConnectedError>()); }
     void setWriteBufferLimits(const WriteBufferLimits&) override {}
+    void setCloseLimits(const CloseLimits&) override {}
     bool isConnected() const noexcept override { return false; }
     bool isDisconnecting() const noexcept override { return true; }
     bool isReading() const noexcept override { return false; }

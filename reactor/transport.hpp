@@ -28,13 +28,22 @@ struct WriteBufferLimits {
     std::size_t hard = 64 * 1024 * 1024; ///< bytes; a `write` that finds more than this aborts with WriteLimitError
 };
 
+/// How long a connection that we close may take to end: no byte is lost because unread input was queued, and nothing
+/// closes for ever.
+struct CloseLimits {
+    std::chrono::milliseconds stalled{30'000};  ///< output queued, and the peer takes none of it: aborted after this
+    std::chrono::milliseconds drain{3'600'000}; ///< output queued, whatever the peer takes of it: aborted after this
+    std::chrono::milliseconds quiet{2'000};     ///< all is sent and acknowledged, and no input comes: closed after this
+    std::chrono::milliseconds total{30'000};    ///< from our FIN on: closed after this, whatever comes
+};
+
 /// One end of a connection, as its protocol sees it.
 ///
 /// The reactor owns it from the connection's beginning until `connectionLost` has returned; a protocol reaches it
 /// through `Protocol::transport`, which points to `Transport::null()` before and after. Everything is called on the
 /// reactor's thread (debug builds assert it), and every function may be called from inside every callback. No function
 /// calls back into the protocol before it returns; of user code only a producer's `pauseProducing` runs inside `write`,
-/// and its `stopProducing` inside `registerProducer` on a dead transport.
+/// `writeSequence`, `flush` and `drained`, and its `stopProducing` inside `registerProducer` on a dead transport.
 ///
 /// A transport is itself a push producer (S-24): pausing it stops reading, resuming it goes on, stopping it is
 /// `loseConnection()`. So `a.registerProducer(b)` makes connection `b` read only as quickly as `a` can write. When `b`
@@ -130,6 +139,10 @@ public:
 
     /// @throws std::invalid_argument unless low <= high <= hard.
     virtual void setWriteBufferLimits(const WriteBufferLimits& limits) = 0;
+
+    /// How long a close of this connection may take, for one that begins after this call.
+    /// @throws std::invalid_argument when a time is negative.
+    virtual void setCloseLimits(const CloseLimits& limits) = 0;
 
     /// True from the connection's beginning until `connectionLost` is about to be called.
     virtual bool isConnected() const noexcept = 0;

@@ -254,7 +254,7 @@ void ConnectorCore::guard(const char* what, F&& f) noexcept {
         try {
             log::error("Exception in {} of {} for {}: {}", what, factory_->logPrefix(), destination_.toString(),
                        Failure::current().toString());
-        } catch (...) { // a log that throws must not end the loop
+        } catch (...) { // a prefix that throws, or no memory for the text
         }
     }
 }

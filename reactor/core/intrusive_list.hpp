@@ -48,7 +48,6 @@ public:
     T& front() noexcept { return static_cast<T&>(*head_.next_); }
 
     void pushBack(T& member) noexcept { insertBefore(head_, member); }
-    void pushFront(T& member) noexcept { insertBefore(*head_.next_, member); }
 
     T& popFront() noexcept {
         T& first = front();

@@ -57,9 +57,13 @@ void PortCore::checkReactor() const {
     reactor_.checkThread();
 }
 
-Deferred<void> PortCore::stopListening() {
+void PortCore::checkThread() const noexcept {
     if (!*reactorGone_)
         reactor_.checkThread();
+}
+
+Deferred<void> PortCore::stopListening() {
+    checkThread();
     if (!acceptor_ && factoryStops_ == 0)
         return Deferred<void>::succeed();
     stopping_.emplace_back();
@@ -106,11 +110,13 @@ void PortCore::onClosePhase() {
 }
 
 void PortCore::pauseAccepting() {
+    checkThread();
     paused_ = true;
     updateAccepting();
 }
 
 void PortCore::resumeAccepting() {
+    checkThread();
     paused_ = false;
     updateAccepting();
 }
@@ -135,7 +141,7 @@ inline std::shared_ptr<Protocol> PortCore::buildProtocol(const Address& peer) no
     } catch (...) {
         try {
             log::error("Exception in buildProtocol for {}: {}", peer.toString(), Failure::current().toString());
-        } catch (...) { // a log that throws must not end the loop
+        } catch (...) { // a prefix that throws, or no memory for the text
         }
         return nullptr;
     }

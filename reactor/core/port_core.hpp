@@ -49,6 +49,7 @@ private:
     void onClosePhase() override;
     std::shared_ptr<Protocol> buildProtocol(const Address& peer) noexcept;
     void checkReactor() const;
+    void checkThread() const noexcept;
     void closeAcceptor();
     void updateAccepting();
 

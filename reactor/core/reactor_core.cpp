@@ -280,6 +280,7 @@ DelayedCall ReactorCore::schedule(Duration delay, Function<void()>&& f) {
 }
 
 std::vector<DelayedCall> ReactorCore::getDelayedCalls() const {
+    checkThread();
     return turn_.timers.getDelayedCalls();
 }
 
@@ -345,20 +346,38 @@ std::shared_ptr<Connector> ReactorCore::connectTCP(std::string_view host, int po
     return result;
 }
 
-void ReactorCore::setResolver(std::unique_ptr<Resolver> resolver) {
+std::unique_ptr<Resolver> ReactorCore::setResolver(std::unique_ptr<Resolver> resolver) {
     checkThread();
     if (!resolver)
         throw std::invalid_argument("setResolver: the resolver is null");
-    resolver_ = std::move(resolver);
+    return std::exchange(resolver_, std::move(resolver));
+}
+
+void ReactorCore::setSlowTurn(Duration limit) {
+    checkThread();
+    turn_.setSlowTurn(limit);
+}
+
+void ReactorCore::setLimits(const ReactorLimits& limits) {
+    checkThread();
+    checkCloseLimits(limits.close);
+    turn_.limits = limits;
+}
+
+ReactorLimits ReactorCore::getLimits() const {
+    checkThread();
+    return turn_.limits;
 }
 
 ReactorStats ReactorCore::stats() const {
+    checkThread();
     ReactorStats result = turn_.stats;
     result.timers = turn_.timers.size();
     return result;
 }
 
 std::vector<Endpoint> ReactorCore::endpoints() const {
+    checkThread();
     std::vector<Endpoint> result;
     auto& live = turn_.live();
     for (Live* object = live.first(); object; object = live.next(*object))

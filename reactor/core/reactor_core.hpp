@@ -42,11 +42,16 @@ public:
     std::shared_ptr<Connector> connectTCP(std::string_view host, int port, std::shared_ptr<ClientFactory> factory,
                                           const ConnectOptions& options = {}) override;
     Resolver& resolver() override { return *resolver_; }
-    void setResolver(std::unique_ptr<Resolver> resolver) override;
-    Random& random() override { return *random_; }
+    std::unique_ptr<Resolver> setResolver(std::unique_ptr<Resolver> resolver) override;
+    Random& random() override {
+        checkThread();
+        return *random_;
+    }
     ReactorStats stats() const override;
     std::vector<Endpoint> endpoints() const override;
-    void setSlowTurn(Duration limit) override { turn_.setSlowTurn(limit); }
+    void setLimits(const ReactorLimits& limits) override;
+    ReactorLimits getLimits() const override;
+    void setSlowTurn(Duration limit) override;
 
     // Clock
     TimePoint now() const override { return turn_.now(); }

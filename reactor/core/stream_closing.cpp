@@ -2,6 +2,7 @@
 
 #include <reactor/core/stream_call.hpp>
 #include <reactor/core/stream_core.hpp>
+#include <reactor/core/stream_options.hpp>
 #include <reactor/errors.hpp>
 #include <reactor/factory.hpp>
 #include <reactor/log.hpp>
@@ -57,7 +58,7 @@ void StreamCore::advanceClosing() {
     }
     if (hasOutput() || producer()) {
         if (phase_ == Phase::Draining && hasOutput())
-            armCloseTimer(close_.stalled);
+            awaitOutput();
         return;
     }
     endOutput();
@@ -85,7 +86,7 @@ void StreamCore::beginLingering() {
     turn_.beginLinger(*this);
     if (phase_ == Phase::Lost)
         return; // cut at once
-    rare().finSent = turn_.now();
+    rare().closing = turn_.now();
     rare().closeTimer = {}; // the drain's
     armCloseTimer(std::min(close_.quiet, close_.total));
 }
@@ -98,6 +99,14 @@ void StreamCore::armCloseTimer(Duration delay) {
     state.closeTimer = turn_.callLater(delay, [this] { closeTimerFired(); });
 }
 
+// The peer has to take what is queued: some of it now and then, and all of it in the end.
+void StreamCore::awaitOutput() {
+    Rare& state = rare();
+    if (state.closing == TimePoint{})
+        state.closing = turn_.now();
+    armCloseTimer(std::min(close_.stalled, close_.drain));
+}
+
 void StreamCore::noteProgress() {
     if (phase_ != Phase::Open && rare_)
         rare_->progress = turn_.now();
@@ -107,26 +116,27 @@ void StreamCore::closeTimerFired() {
     const TimePoint now = turn_.now();
     Rare& state = *rare_;
     const bool lingering = phase_ == Phase::Lingering;
-    const TimePoint total = lingering ? state.finSent + close_.total : TimePoint::max();
+    const TimePoint total = state.closing + (lingering ? close_.total : close_.drain);
     const TimePoint due = state.progress + (lingering ? close_.quiet : close_.stalled);
     if (phase_ == Phase::Draining && !hasOutput())
         return; // waits for a producer, not for the peer
-    if (now >= total)
-        return finish(Failure::of<ConnectionDone>(), CloseMode::Orderly);
-    if (now < due) {
+    if (now < due && now < total) {
         state.closeTimer = turn_.callLater(std::min(due, total) - now, [this] { closeTimerFired(); });
         return;
     }
     if (!lingering)
         return finish(Failure::of<ConnectionAborted>(), CloseMode::Reset);
+    if (now >= total)
+        return finish(Failure::of<ConnectionDone>(), CloseMode::Orderly);
     if (channel_->unacknowledged() == 0)
         return finish(Failure::of<ConnectionDone>(), CloseMode::Orderly);
     state.progress = now; // the peer still reads what we sent
     state.closeTimer = turn_.callLater(std::min(Duration(close_.quiet), total - now), [this] { closeTimerFired(); });
 }
 
+// All was sent, so the kernel goes on delivering it without us.
 void StreamCore::onLingerCut() {
-    finish(Failure::of<ConnectionAborted>(), CloseMode::Reset);
+    finish(Failure::of<ConnectionDone>(), CloseMode::Orderly);
 }
 
 // The only way into Lost. Nothing is told here: that is the close phase's.
@@ -159,12 +169,36 @@ void StreamCore::finish(Failure reason, CloseMode mode) {
 void StreamCore::onShutdown() {
     if (phase_ == Phase::Lost)
         return;
-    if (phase_ == Phase::Lingering)
-        return finish(Failure::of<ConnectionDone>(), CloseMode::Orderly);
-    flush();
+    const bool lingered = phase_ == Phase::Lingering;
+    if (!lingered)
+        flush();
     if (phase_ == Phase::Lost)
         return;
-    finish(Failure::of<ConnectionLost>(), hasOutput() ? CloseMode::Reset : CloseMode::Orderly);
+    const bool remains = hasOutput();
+    if (!remains)
+        discardInput();
+    finish(lingered ? Failure::of<ConnectionDone>() : Failure::of<ConnectionLost>(),
+           remains ? CloseMode::Reset : CloseMode::Orderly);
+}
+
+// Closing a socket with unread input resets the connection, and takes from the peer what it has not received yet
+// (S-31): what has come so far is read, after a FIN that asks for no more.
+void StreamCore::discardInput() {
+    constexpr std::size_t kEnough = 4 * 1024 * 1024; // somebody who never stops sending is not waited for
+    if (!inputEnded_ && output_ != Output::Ended && output_ != Output::Broken)
+        channel_->shutdownWrite();
+    for (std::size_t read = 0; !inputEnded_ && read < kEnough;) {
+        const ReceiveResult result = channel_->receive();
+        if (result.kind != ReceiveResult::Kind::Data)
+            return;
+        read += result.data.size();
+    }
+}
+
+void StreamCore::setCloseLimits(const CloseLimits& limits) {
+    checkThread();
+    checkCloseLimits(limits);
+    close_ = limits;
 }
 
 // The order is S-34's: the producer, the socket (and who waits for it), the protocol, then whoever made the connection.

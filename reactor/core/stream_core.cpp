@@ -17,8 +17,8 @@ StreamCore::StreamCore(TurnCore& turn, Reactor& reactor, StreamOwner& owner, Cha
                        const StreamOptions& options, const Address& peer, const std::shared_ptr<Factory>& factory,
                        std::shared_ptr<Protocol>&& protocol)
     : turn_(turn), channel_(channel.release()), protocol_(std::move(protocol)), owner_(&owner), factory_(factory),
-      reactor_(reactor), limits_(options.writeBuffer), close_(options.close), id_(turn.nextId()),
-      began_(turn.roughNow()), peer_(peer) {
+      reactor_(reactor), limits_(options.writeBuffer), close_(options.close ? *options.close : turn.limits.close),
+      id_(turn.nextId()), began_(turn.roughNow()), peer_(peer) {
     channel_->attach(*this);
 }
 
@@ -99,7 +99,7 @@ void StreamCore::callFailed() noexcept {
     Failure failure = Failure::current();
     try {
         log::error("Exception in {}: {}", describe(), failure.toString());
-    } catch (...) { // a log that throws must not end the loop
+    } catch (...) { // a prefix that throws, or no memory for the text
     }
     if (phase_ != Phase::Lost) {
         finish(std::move(failure), CloseMode::Reset);

@@ -41,9 +41,9 @@ protected:
 ///
 /// Beside it, our direction goes Open ─▶ Ending (loseWriteConnection) ─▶ Ended (FIN sent), or ─▶ Broken (write error).
 ///
-/// Owned by its TurnCore's live list from `start()` on; destroys itself at the end of its close phase. Four files:
-/// `stream_core.cpp` (life and input), `stream_output.cpp` (the way out), `stream_drained.cpp` (who waits for its end),
-/// `stream_closing.cpp` (the ways to end).
+/// Owned by its TurnCore's live list from `start()` on; destroys itself at the end of its close phase. Five files:
+/// `stream_core.cpp` (life and input), `stream_output.cpp` (the way out), `stream_producer.cpp` (who feeds it),
+/// `stream_drained.cpp` (who waits for its end), `stream_closing.cpp` (the ways to end).
 class StreamCore final : public torsion::detail::Pooled<StreamCore>,
                          public Transport,
                          private ChannelEvents,
@@ -81,6 +81,7 @@ public:
     std::size_t bufferedBytes() const noexcept override;
     Deferred<void> drained() override;
     void setWriteBufferLimits(const WriteBufferLimits& limits) override;
+    void setCloseLimits(const CloseLimits& limits) override;
     bool isConnected() const noexcept override { return phase_ != Phase::Lost; }
     bool isDisconnecting() const noexcept override { return phase_ != Phase::Open; }
     bool isReading() const noexcept override { return phase_ == Phase::Open && !paused_ && !inputEnded_; }
@@ -115,14 +116,14 @@ private:
 
     /// What few connections need, made when they do.
     struct Rare {
-        std::shared_ptr<Protocol> next; // the protocol to switch to, when the running callback has returned
-        std::string input;              // received, and not delivered yet: left over by a switch
-        std::size_t inputBegin = 0;     // of it, what was delivered already
-        std::string_view lent;          // the part of it that is being delivered
-        std::size_t lentBack = 0;       // bytes of that part's end that a switch gave back
-        ScopedCall closeTimer;          // ends a drain or a linger that takes too long
-        TimePoint progress{};           // last time a closing stream got anywhere
-        TimePoint finSent{};
+        std::shared_ptr<Protocol> next;     // the protocol to switch to, when the running callback has returned
+        std::string input;                  // received, and not delivered yet: left over by a switch
+        std::size_t inputBegin = 0;         // of it, what was delivered already
+        std::string_view lent;              // the part of it that is being delivered
+        std::size_t lentBack = 0;           // bytes of that part's end that a switch gave back
+        ScopedCall closeTimer;              // ends a drain or a linger that takes too long
+        TimePoint progress{};               // last time a closing stream got anywhere
+        TimePoint closing{};                // when the output began to drain; from our FIN on: when that was sent
         Failure outputError;                // why our direction is Broken
         std::vector<Promise<void>> drained; // fired when all output is gone
         ScopedCall retry;                   // sends again: the kernel had no memory
@@ -174,15 +175,17 @@ private:
     void retryLater();
     void outputBroke(int error);
     void checkHighWater();
-    void pausePush();
     void onWritable() override;
     void onFlush() override;
+    bool hasOutput() const noexcept;
+    void discardOutput() noexcept;
+
+    // stream_producer.cpp: who feeds it
+    void pausePush();
     void serveProducer();
     bool adoptsProducer(Producer& newProducer);
     void adopted();
     void producerDestroyed() override;
-    bool hasOutput() const noexcept;
-    void discardOutput() noexcept;
 
     // stream_drained.cpp: who waits for the output to be gone
     bool drainAwaited() const noexcept { return rare_ && !rare_->drained.empty(); }
@@ -195,6 +198,8 @@ private:
     void endOutput();
     void beginLingering();
     void armCloseTimer(Duration delay);
+    void awaitOutput();
+    void discardInput();
     void closeTimerFired();
     void noteProgress();
     void finish(Failure reason, CloseMode mode);

@@ -27,13 +27,23 @@ void checkStreamOptions(const StreamOptions& options) {
         throw std::invalid_argument(fmt::format("stream.writeBuffer must be low <= high <= hard, not {}, {}, {}",
                                                 limits.low, limits.high, limits.hard));
     }
-    const CloseLimits& close = options.close;
-    if (close.quiet.count() < 0 || close.total.count() < 0 || close.stalled.count() < 0) {
-        throw std::invalid_argument("stream.close: a time is negative");
-    }
+    if (options.close)
+        checkCloseLimits(*options.close);
     if (options.keepAlive)
         checkKeepAlive(*options.keepAlive);
     checkUserTimeout(options.userTimeout);
+}
+
+void checkCloseLimits(const CloseLimits& limits) {
+    const auto check = [](const char* name, std::chrono::milliseconds time) {
+        if (time.count() < 0)
+            throw std::invalid_argument(
+                fmt::format("close limits: {} must not be negative: {} ms", name, time.count()));
+    };
+    check("stalled", limits.stalled);
+    check("drain", limits.drain);
+    check("quiet", limits.quiet);
+    check("total", limits.total);
 }
 
 void checkKeepAlive(const KeepAlive& times) {

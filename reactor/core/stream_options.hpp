@@ -11,6 +11,9 @@ namespace torsion::core {
 
 void checkStreamOptions(const StreamOptions& options);
 
+/// No time may be negative.
+void checkCloseLimits(const CloseLimits& limits);
+
 /// The ranges are Linux's (tcp(7)): 1..32767 s, and 1..127 probes.
 void checkKeepAlive(const KeepAlive& times);
 

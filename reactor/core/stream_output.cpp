@@ -79,6 +79,11 @@ void StreamCore::writeSequence(std::span<const std::string_view> pieces) {
     if (total == 0 || !acceptsWrite(total))
         return;
     while (!pieces.empty()) {
+        if (!acceptsOutput()) { // a send of what came before has failed: nothing may follow the gap
+            for (const std::string_view piece : pieces)
+                turn_.stats.droppedBytes += piece.size();
+            return;
+        }
         const auto some = pieces.first(std::min(pieces.size(), WriteQueue::kMaxBuffers - 1));
         if (total >= kLargeWrite) {
             writeLarge(some, nullptr);
@@ -129,6 +134,13 @@ bool StreamCore::acceptsWrite(std::size_t bytes) {
     if (bufferedBytes() > limits_.hard) {
         abortConnection(Failure::of<WriteLimitError>(
             fmt::format("{} bytes are buffered, more than the limit of {}", bufferedBytes(), limits_.hard)));
+        turn_.stats.droppedBytes += bytes;
+        return false;
+    }
+    if (turn_.stats.bufferedBytes > turn_.limits.bufferedBytes && bufferedBytes() > limits_.high) {
+        abortConnection(Failure::of<WriteLimitError>(
+            fmt::format("{} bytes are buffered for this connection, and {} for all, more than the limit of {}",
+                        bufferedBytes(), turn_.stats.bufferedBytes, turn_.limits.bufferedBytes)));
         turn_.stats.droppedBytes += bytes;
         return false;
     }
@@ -225,7 +237,7 @@ bool StreamCore::sentPart(SendResult result, std::size_t offered) {
             channel_->armWritable();
         }
         if (phase_ == Phase::Draining) // a producer that is waited for wrote: its bytes may stall too
-            armCloseTimer(close_.stalled);
+            awaitOutput();
     }
     return true;
 }
@@ -310,18 +322,6 @@ void StreamCore::checkHighWater() {
         pausePush();
 }
 
-void StreamCore::pausePush() {
-    if (!push() || producerPaused_)
-        return;
-    producerPaused_ = true;
-    updateWritable();
-    try {
-        push()->pauseProducing();
-    } catch (...) {
-        callFailed();
-    }
-}
-
 void StreamCore::onWritable() {
     armed_ = false;
     if (phase_ == Phase::Lost)
@@ -340,73 +340,6 @@ void StreamCore::onFlush() {
     if (rare_ && !rare_->input.empty())
         settleSwitches();
     advanceClosing();
-}
-
-// Pauses a push producer that is above high water, resumes it at low water, and asks a pull producer when nothing
-// waits.
-void StreamCore::serveProducer() {
-    if (!producer() || phase_ == Phase::Lost || output_ == Output::Broken)
-        return;
-    if (!push()) {
-        if (bufferedBytes() == 0)
-            call([this] { producer()->resumeProducing(); }); // asked again once what it writes is gone
-        return;
-    }
-    if (!producerPaused_)
-        return checkHighWater();
-    if (bufferedBytes() > limits_.low)
-        return;
-    producerPaused_ = false; // before the call: a write inside may pause it again (S-17)
-    call([this] { producer()->resumeProducing(); });
-}
-
-void StreamCore::registerProducer(PushProducer& newProducer) {
-    if (adoptsProducer(newProducer))
-        hold(newProducer);
-    adopted();
-}
-
-void StreamCore::registerProducer(PullProducer& newProducer) {
-    if (adoptsProducer(newProducer))
-        hold(newProducer);
-    adopted();
-}
-
-// False: nothing can be written any more, and the producer was stopped (S-12).
-bool StreamCore::adoptsProducer(Producer& newProducer) {
-    checkThread();
-    if (producer())
-        throw ProducerAlreadyRegistered(fmt::format("{} has a producer already", describe()));
-    if (phase_ == Phase::Open && output_ == Output::Open)
-        return true;
-    newProducer.stopProducing();
-    return false;
-}
-
-// The flush phase pauses a push producer, when much is buffered already, and asks a pull producer for the first time.
-void StreamCore::adopted() {
-    if (!producer())
-        return;
-    producerPaused_ = false;
-    updateWritable();
-    turn_.markDirty(*this);
-}
-
-void StreamCore::unregisterProducer() {
-    checkThread();
-    if (!producer())
-        return;
-    release();
-    producerDestroyed();
-}
-
-// Also after unregisterProducer: a close that waited for it goes on (S-20).
-void StreamCore::producerDestroyed() {
-    producerPaused_ = false;
-    if (phase_ == Phase::Lost)
-        return;
-    updateWritable();
-    turn_.markDirty(*this);
 }
 
 void StreamCore::setWriteBufferLimits(const WriteBufferLimits& limits) {

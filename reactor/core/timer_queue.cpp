@@ -32,6 +32,12 @@ public:
     std::vector<DelayedCall> list() const;
     const Counters& counters() const noexcept { return counters_; }
 
+    void checkThread() const noexcept {
+#ifndef NDEBUG
+        if (host_ != nullptr)
+            host_->checkThread();
+#endif
+    }
     void cancel(DelayedCallNode& node) noexcept override;
     void resetFromNow(DelayedCallNode& node, Duration fromNow) override;
     void resetTo(DelayedCallNode& node, TimePoint due) override;
@@ -93,6 +99,7 @@ void TimerQueue::State::close() noexcept {
 }
 
 void TimerQueue::State::cancel(DelayedCallNode& node) noexcept {
+    checkThread();
     const bool wasFront = heap_.isFront(node.slot);
     takeOut(node, DelayedCallState::Cancelled);
     ++counters_.cancelled;
@@ -110,6 +117,7 @@ void TimerQueue::State::resetFromNow(DelayedCallNode& node, Duration fromNow) {
 }
 
 void TimerQueue::State::resetTo(DelayedCallNode& node, TimePoint due) {
+    checkThread();
     ensureSequence();
     const bool wasFront = heap_.isFront(node.slot);
     const bool isPutOff = due >= node.due && !node.held;

@@ -32,6 +32,9 @@ public:
         /// nextDue() may be another than before, for another reason than runDue().
         virtual void nextDueChanged() noexcept {}
 
+        /// A handle of a call is used: debug builds of a clock with a thread end the program on another.
+        virtual void checkThread() const noexcept {}
+
     protected:
         ~Host() = default;
     };

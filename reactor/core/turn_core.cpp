@@ -13,7 +13,7 @@ namespace torsion::core {
 void TurnCore::logEscaped(std::string_view what) noexcept {
     try {
         log::error("Exception in {}: {}", what, Failure::current().toString());
-    } catch (...) { // a log that throws must not end the loop
+    } catch (...) { // no memory for the text
     }
 }
 
@@ -88,8 +88,16 @@ void TurnCore::runWaitingClosings() {
 
 void TurnCore::beginLinger(Lingering& stream) {
     lingering_.pushBack(stream);
-    if (++stats.lingering > kMaxLingering)
-        lingering_.front().onLingerCut();
+    if (++stats.lingering <= limits.lingering)
+        return;
+    ++stats.lingersCut;
+    if (!std::exchange(lingersCut_, true)) {
+        log::warn(
+            "more than {} closed connections wait for their peers (ReactorLimits::lingering): the oldest are left "
+            "to the kernel",
+            limits.lingering);
+    }
+    lingering_.front().onLingerCut();
 }
 
 void TurnCore::endLinger(Lingering& stream) noexcept {

@@ -225,7 +225,7 @@ public:
     std::uint64_t liveAdded() const noexcept { return liveAdded_; }
     IntrusiveList<Live, LiveTag>& live() noexcept { return live_; }
 
-    /// A stream began to linger: beyond `kMaxLingering` the oldest is cut.
+    /// A stream began to linger: beyond `limits.lingering` the oldest is cut.
     void beginLinger(Lingering& stream);
     void endLinger(Lingering& stream) noexcept;
 
@@ -249,15 +249,17 @@ public:
     ChunkPool chunks;
     TimerQueue timers{*this};
     ReactorStats stats;
-
-    /// Connections that may linger at once.
-    static constexpr std::size_t kMaxLingering = 1024;
+    ReactorLimits limits;
 
 private:
     TimePoint readTime() override { return freshNow(); }
     void nextDueChanged() noexcept override {
         timersWaiting_ = true;
         touched();
+    }
+    void checkThread() const noexcept override {
+        if (!isOnThread())
+            onWrongThread();
     }
 
     static void logEscaped(std::string_view what) noexcept;
@@ -285,6 +287,7 @@ private:
     bool inTurn_ = false;
     bool requested_ = false;
     bool phasesWatched_ = false;
+    bool lingersCut_ = false;    // and told so
     bool watched_ = false;       // somebody watches phases or slow turns
     bool timersWaiting_ = false; // the timer queue may hold something
 };

@@ -110,15 +110,17 @@ bool TcpPort::acceptOne() {
         ::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&storage), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket)
         return acceptFailed(errno);
-    complained_ = false;
     core::ChannelPtr channel;
     try {
         channel = SocketChannel::make(context_, std::move(socket), host_);
-    } catch (const std::exception& error) {
-        log::error("cannot take a connection on {}: {}", host_.toString(), error.what());
+    } catch (const std::exception& error) { // a shortage: no memory, or no more sockets may be watched
+        if (!std::exchange(complained_, true))
+            log::error("cannot take a connection on {}: {}", host_.toString(), error.what());
         events_.onTurnedAway();
-        return true;
+        rest();
+        return false;
     }
+    complained_ = false;
     events_.onAccepted(std::move(channel), Address::fromSockaddr(reinterpret_cast<const sockaddr*>(&storage), size));
     return true;
 }

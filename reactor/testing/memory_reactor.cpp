@@ -61,9 +61,10 @@ std::optional<TimePoint> MemoryReactor::nextEvent() {
     return turn().nextEvent();
 }
 
-void MemoryReactor::setResolver(std::unique_ptr<Resolver> resolver) {
-    ReactorCore::setResolver(std::move(resolver));
+std::unique_ptr<Resolver> MemoryReactor::setResolver(std::unique_ptr<Resolver> resolver) {
+    std::unique_ptr<Resolver> previous = ReactorCore::setResolver(std::move(resolver));
     names_ = nullptr;
+    return previous;
 }
 
 // The date of the network's start is nobody's birthday: 2001-09-09 01:46:40 UTC, a second before it.

@@ -92,7 +92,7 @@ public:
 
     // Reactor
     Random& secureRandom() override { return secureRandom_; }
-    void setResolver(std::unique_ptr<Resolver> resolver) override;
+    std::unique_ptr<Resolver> setResolver(std::unique_ptr<Resolver> resolver) override;
 
     // For the core
     std::unique_ptr<core::Acceptor> openAcceptor(const core::ListenSpec& spec, core::AcceptEvents& events) override;

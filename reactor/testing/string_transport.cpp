@@ -236,6 +236,9 @@ Deferred<void> StringTransport::drained() {
 void StringTransport::setWriteBufferLimits(const WriteBufferLimits& limits) {
     stream().setWriteBufferLimits(limits);
 }
+void StringTransport::setCloseLimits(const CloseLimits& limits) {
+    stream().setCloseLimits(limits);
+}
 bool StringTransport::isConnected() const noexcept {
     return stream().isConnected();
 }

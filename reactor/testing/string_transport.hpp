@@ -126,6 +126,7 @@ public:
     std::size_t bufferedBytes() const noexcept override;
     Deferred<void> drained() override;
     void setWriteBufferLimits(const WriteBufferLimits& limits) override;
+    void setCloseLimits(const CloseLimits& limits) override;
     bool isConnected() const noexcept override;
     bool isDisconnecting() const noexcept override;
     bool isReading() const noexcept override;

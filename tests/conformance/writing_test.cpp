@@ -24,7 +24,7 @@ namespace {
 constexpr std::array<std::string_view, 3> kPieces{"one,", "two,", "three"};
 
 // A peer that closes does not wait long for the other side.
-constexpr PairOptions kQuickServer{.server = {.close = {.quiet = 10ms}}};
+constexpr PairOptions kQuickServer{.server = {.close = CloseLimits{.quiet = 10ms}}};
 
 void writeBoth(Transport& transport) {
     transport.write("late");
@@ -322,7 +322,7 @@ CONFORMANCE_CASE(
 }
 
 CONFORMANCE_CASE("A25 (S-30): a close whose peer never reads is aborted when its time is over, and told once") {
-    Pair pair(driver, {.server = {.close = {.stalled = 50ms}}});
+    Pair pair(driver, {.server = {.close = CloseLimits{.stalled = 50ms}}});
     fillOutput(driver, pair.serverTransport(), pair.clientTransport());
     pair.serverTransport().loseConnection();
     pair.runUntilLost();

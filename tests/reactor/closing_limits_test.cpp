@@ -9,6 +9,8 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
+#include <stdexcept>
 #include <string>
 
 using namespace std::chrono_literals;
@@ -22,7 +24,8 @@ constexpr std::size_t kMuch = 200'000; // more than a MemoryNetwork carries for 
 
 /// A server whose connection closes under `limits`, and a client that never closes first.
 struct Closing {
-    explicit Closing(const CloseLimits& limits) {
+    explicit Closing(const std::optional<CloseLimits>& limits, const ReactorLimits& reactorLimits = {}) {
+        reactor.setLimits(reactorLimits);
         reactor.listenTCP(80, HookedFactory::of(server), {.stream = {.close = limits}});
         reactor.connectTCP("127.0.0.1", 80, HookedFactory::of(client));
         reactor.settle();
@@ -57,7 +60,7 @@ public:
 } // namespace
 
 TEST_CASE("S-31: lingering lasts the quiet time from the end of the output on, however long that might have stalled") {
-    Closing closing({.stalled = 1h, .quiet = 2s, .total = 30s});
+    Closing closing(CloseLimits{.stalled = 1h, .quiet = 2s, .total = 30s});
     closing.client->transport->pauseProducing();
     closing.server->transport->write(std::string(kMuch, 'x'));
     closing.server->transport->loseConnection();
@@ -73,7 +76,7 @@ TEST_CASE("S-31: lingering lasts the quiet time from the end of the output on, h
 }
 
 TEST_CASE("S-30: a peer that goes on sending and takes nothing is stalled: its bytes keep no drain alive") {
-    Closing closing({.stalled = 5s});
+    Closing closing(CloseLimits{.stalled = 5s});
     closing.client->transport->pauseProducing();
     closing.server->transport->write(std::string(kMuch, 'x'));
     closing.server->transport->loseConnection();
@@ -86,8 +89,59 @@ TEST_CASE("S-30: a peer that goes on sending and takes nothing is stalled: its b
     CHECK(closing.served->received.empty());
 }
 
+TEST_CASE("S-30: a peer that takes a little now and then keeps a drain for no longer than its whole time") {
+    Closing closing(CloseLimits{.stalled = 5s, .drain = 30s});
+    closing.client->transport->pauseProducing();
+    closing.server->transport->write(std::string(100 * kMuch, 'x'));
+    closing.server->transport->loseConnection();
+    for (int second = 0; second < 100 && closing.served->lost == 0; second += 4) {
+        closing.client->transport->resumeProducing();
+        closing.reactor.iterate(); // takes what one turn brings
+        closing.client->transport->pauseProducing();
+        closing.reactor.advance(4s);
+    }
+    CHECK(closing.served->lost == 1);
+    CHECK(closing.reactor.now() - closing.began >= 30s);
+    CHECK(closing.reactor.now() - closing.began < 35s);
+    CHECK(closing.served->reason.check<ConnectionAborted>());
+    CHECK_FALSE(closing.client->record->received.empty());
+}
+
+TEST_CASE("S-30: how long a close may take is settable for each transport, and for the reactor") {
+    SUBCASE("by default it is the reactor's") {
+        Closing closing(std::nullopt, {.close = {.quiet = 7s}});
+        CHECK(closing.reactor.getLimits().close.quiet == 7s);
+        closing.server->transport->loseConnection();
+        CHECK(closing.lostAfter() == 7s);
+    }
+    SUBCASE("a port's or connector's options come first") {
+        Closing closing(CloseLimits{.quiet = 3s}, {.close = {.quiet = 7s}});
+        closing.server->transport->loseConnection();
+        CHECK(closing.lostAfter() == 3s);
+    }
+    SUBCASE("and what the transport is told last") {
+        Closing closing(CloseLimits{.quiet = 3s});
+        closing.server->transport->setCloseLimits({.quiet = 1s});
+        closing.server->transport->loseConnection();
+        CHECK(closing.lostAfter() == 1s);
+    }
+    SUBCASE("a negative time is refused, by its name") {
+        Closing closing(CloseLimits{});
+        CHECK_THROWS_WITH_AS(closing.server->transport->setCloseLimits({.drain = -1ms}),
+                             "close limits: drain must not be negative: -1 ms", std::invalid_argument);
+        CHECK_THROWS_WITH_AS(closing.reactor.setLimits({.close = {.quiet = -2ms}}),
+                             "close limits: quiet must not be negative: -2 ms", std::invalid_argument);
+        CHECK_THROWS_AS(closing.reactor.listenTCP(81, HookedFactory::of(closing.server),
+                                                  {.stream = {.close = CloseLimits{.total = -1ms}}}),
+                        std::invalid_argument);
+        CHECK_THROWS_AS(closing.reactor.connectTCP("127.0.0.1", 80, HookedFactory::of(closing.server),
+                                                   {.stream = {.close = CloseLimits{.stalled = -1ms}}}),
+                        std::invalid_argument);
+    }
+}
+
 TEST_CASE("S-31: a peer that goes on sending is lingered for as long as the total time") {
-    Closing closing({.quiet = 2s, .total = 5s});
+    Closing closing(CloseLimits{.quiet = 2s, .total = 5s});
     closing.server->transport->loseConnection();
     for (int second = 0; second < 20 && closing.served->lost == 0; ++second) {
         closing.client->transport->write("still here");
@@ -123,7 +177,7 @@ TEST_CASE("S-23, S-30: what a producer writes after loseConnection may stall as 
 }
 
 TEST_CASE("S-23, S-30: the time to stall begins anew with bytes that come after others were taken") {
-    Closing closing({.stalled = 5s});
+    Closing closing(CloseLimits{.stalled = 5s});
     Waiting producer;
     closing.client->transport->pauseProducing();
     closing.server->transport->registerProducer(producer);
@@ -138,4 +192,29 @@ TEST_CASE("S-23, S-30: the time to stall begins anew with bytes that come after 
     closing.server->transport->write(std::string(kMuch, 'y'));
     CHECK(closing.lostAfter() == 15s);
     CHECK(closing.served->reason.check<ConnectionAborted>());
+}
+
+TEST_CASE("S-31: what was sent arrives though unread input is there when the sender's reactor stops") {
+    const auto network = std::make_shared<testing::MemoryNetwork>();
+    MemoryReactor far(network);
+    MemoryReactor near(network);
+    const auto server = std::make_shared<HookedProtocol>();
+    const auto client = std::make_shared<HookedProtocol>();
+    const auto heard = client->record;
+    near.listenTCP(80, HookedFactory::of(server));
+    far.connectTCP("127.0.0.1", 80, HookedFactory::of(client));
+    network->settle();
+    REQUIRE(heard->made == 1);
+    client->transport->pauseProducing();
+    server->transport->pauseProducing();
+    client->transport->write("unread");
+    server->transport->write(std::string(60'000, 'x'));
+    network->settle();
+    REQUIRE(server->transport->bufferedBytes() == 0);
+    near.callWhenRunning([&] { near.stop(); });
+    near.run();
+    client->transport->resumeProducing();
+    network->settle();
+    CHECK(heard->received.size() == 60'000);
+    CHECK(heard->reason.check<ConnectionDone>());
 }

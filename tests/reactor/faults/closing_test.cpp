@@ -12,7 +12,9 @@
 #include <doctest/doctest.h>
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
 using namespace std::chrono_literals;
 using namespace torsion;
@@ -71,10 +73,11 @@ TEST_CASE("a peer that stops reading is reset when it stalls too long, and one t
             self.transport->write(std::string(bytes, 'x'));
             self.transport->loseConnection();
         }});
-        const auto port = reactor.listenTCP(0, HookedFactory::of(protocol),
-                                            {.interface = "127.0.0.1",
-                                             .stream = {.close = {.stalled = 20ms, .quiet = 20ms, .total = 100ms}},
-                                             .configureSocket = useSmallBuffers});
+        const auto port =
+            reactor.listenTCP(0, HookedFactory::of(protocol),
+                              {.interface = "127.0.0.1",
+                               .stream = {.close = CloseLimits{.stalled = 20ms, .quiet = 20ms, .total = 100ms}},
+                               .configureSocket = useSmallBuffers});
         RawSocket peer = RawSocket::unconnected();
         peer.setBuffers(16 * 1024);
         peer.connect(port->getHost().port());
@@ -100,6 +103,48 @@ TEST_CASE("5 MB each way through two connections that both close: each end gets 
             CHECK(record->reason.check<ConnectionDone>()); // S-56
             CHECK(record->readLost == 1);
             CHECK(record->writeLost == 1);
+        }
+    }
+}
+
+TEST_CASE("S-31: the reactor's end takes nothing of what was sent from a peer that is sending, too") {
+    const std::string text = numbered(100'000);
+    for (const Dispatch dispatch : kDispatches) {
+        for (const bool closing : {false, true}) {
+            CAPTURE(closing);
+            std::optional<UvReactor> reactor(std::in_place, ReactorOptions{.dispatch = dispatch});
+            const auto protocol =
+                std::make_shared<HookedProtocol>(HookedProtocol::Hooks{.made = [&](HookedProtocol& self) {
+                    self.transport->pauseProducing();
+                    self.transport->write(text);
+                    self.transport->flush();
+                    if (closing)
+                        self.transport->loseConnection();
+                }});
+            const auto record = protocol->record;
+            const auto port = reactor->listenTCP(0, HookedFactory::of(protocol), {.interface = "127.0.0.1"});
+            RawSocket peer = RawSocket::connectTo(port->getHost().port());
+            peer.send("before the connection is taken");
+            CHECK(runUntil(*reactor, [&] { return record->made != 0; }));
+            REQUIRE(reactor->stats().bufferedBytes == 0); // the kernel has all of it
+            peer.send("unread when the reactor ends");
+            SUBCASE("by stop()") {
+                reactor->callWhenRunning([&] { reactor->stop(); });
+                reactor->run();
+            }
+            SUBCASE("by its destruction") {
+                reactor.reset();
+            }
+            CHECK(record->lost == 1);
+            UvReactor other; // only to wait
+            std::string received;
+            CHECK(runUntil(other, [&] {
+                received += peer.receive();
+                return peer.finished();
+            }));
+            CHECK(peer.error() == 0);
+            CHECK(received.size() == text.size());
+            CHECK((received == text));
         }
     }
 }

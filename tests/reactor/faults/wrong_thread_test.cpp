@@ -41,8 +41,16 @@ const Use kUses[] = {
     [](Transport& transport) { transport.registerProducer(Transport::null()); },
     [](Transport& transport) { transport.unregisterProducer(); },
     [](Transport& transport) { transport.setWriteBufferLimits({}); },
+    [](Transport& transport) { transport.setCloseLimits({}); },
     [](Transport& transport) { transport.guarded([] {}); },
     [](Transport& transport) { transport.reactor().callLater(Duration::zero(), [] {}); },
+    [](Transport& transport) { transport.reactor().getDelayedCalls(); },
+    [](Transport& transport) { transport.reactor().random(); },
+    [](Transport& transport) { transport.reactor().stats(); },
+    [](Transport& transport) { transport.reactor().endpoints(); },
+    [](Transport& transport) { transport.reactor().setSlowTurn({}); },
+    [](Transport& transport) { transport.reactor().setLimits({}); },
+    [](Transport& transport) { transport.reactor().getLimits(); },
 };
 
 } // namespace
@@ -57,6 +65,32 @@ TEST_CASE("S-151: a debug build ends with a message when a connection is used ou
             Link link;
             Transport& transport = *link.client->transport;
             std::thread([&] { kUses[i](transport); }).join();
+        });
+        CHECK(end.wasAborted());
+        CHECK(end.said.find("a reactor was used outside its thread") != std::string::npos);
+    }
+}
+
+TEST_CASE(
+    "S-151: a debug build ends with a message when a delayed call or a port is used outside its reactor's thread") {
+    if (!kAsserts)
+        return support::reportSkip("debug", "assertions are compiled out");
+    using UseElsewhere = void (*)(DelayedCall, ListeningPort&);
+    const UseElsewhere uses[] = {
+        [](DelayedCall call, ListeningPort&) { call.cancel(); },
+        [](DelayedCall call, ListeningPort&) { call.reset(Duration::zero()); },
+        [](DelayedCall call, ListeningPort&) { call.delay(Duration::zero()); },
+        [](DelayedCall, ListeningPort& port) { port.pauseAccepting(); },
+        [](DelayedCall, ListeningPort& port) { port.resumeAccepting(); },
+        [](DelayedCall, ListeningPort& port) { static_cast<void>(port.stopListening()); },
+    };
+    for (std::size_t i = 0; i < std::size(uses); ++i) {
+        CAPTURE(i);
+        const ChildEnd end = runInChild([&] {
+            LogCapture quiet;
+            Link link;
+            const DelayedCall call = link.reactor.callLater(Duration::zero(), [] {});
+            std::thread([&] { uses[i](call, *link.port); }).join();
         });
         CHECK(end.wasAborted());
         CHECK(end.said.find("a reactor was used outside its thread") != std::string::npos);
