@@ -18,9 +18,8 @@ namespace torsion {
 
 class Clock;
 
-/// Cancels the Deferred it was taken from, wherever that has been moved to. A copyable handle; it keeps nothing going,
-/// and does nothing once there is a result. But taken from a coroutine's Deferred it keeps the coroutine's parameters:
-/// drop it, or assign `Canceller()`, when the result is there.
+/// Cancels the Deferred it was taken from, wherever that has been moved to. A copyable handle that keeps nothing, no
+/// coroutine's frame either, and does nothing once there is a result. On the Deferred's thread.
 class Canceller {
 public:
     Canceller() noexcept = default;
@@ -28,17 +27,17 @@ public:
     /// See Deferred::cancel.
     void cancel() const {
         // Those who are told may destroy this object.
-        if (node_)
-            detail::NodePtr(node_)->cancel();
+        if (const detail::NodePtr node{node_.get()})
+            node->cancel();
     }
 
 private:
     template <class T>
     friend class Deferred;
 
-    explicit Canceller(detail::NodePtr node) noexcept : node_(std::move(node)) {}
+    explicit Canceller(detail::DeferredNode* node) noexcept : node_(node) {}
 
-    detail::NodePtr node_;
+    detail::WeakNodePtr node_;
 };
 
 namespace detail {
@@ -208,7 +207,7 @@ public:
     }
 
     /// A handle that cancels, for others than the consumer.
-    Canceller canceller() const noexcept { return Canceller(node_); }
+    Canceller canceller() const noexcept { return Canceller(node_.get()); }
 
     /// Whether the result is there.
     bool hasResult() const noexcept {
@@ -339,20 +338,21 @@ public:
     /// The operation has succeeded; the steps run before this returns. (Where 64 firings, each in a step of the one
     /// before, are on the stack already, they run once these have returned.) Throws AlreadyCalledError when fired
     /// before.
-    void callback()
+    /// @param place where this is called; kept with setDebugging(true).
+    void callback(std::source_location place = std::source_location::current())
         requires std::is_void_v<T>
     {
-        fire(Result<T>());
+        fire(Result<T>(), place);
     }
     template <class U = T>
         requires(!std::is_void_v<T> && std::is_convertible_v<U, detail::Stored<T>>)
-    void callback(U&& value) {
-        fire(Result<T>(std::forward<U>(value)));
+    void callback(U&& value, std::source_location place = std::source_location::current()) {
+        fire(Result<T>(std::forward<U>(value)), place);
     }
 
     /// callback() or errback().
-    void fire(Result<T> result) {
-        if (mayFire())
+    void fire(Result<T> result, std::source_location place = std::source_location::current()) {
+        if (mayFire(place))
             detail::ResultNode<T>::fire(node(), std::move(result));
     }
 };

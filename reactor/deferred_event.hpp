@@ -103,7 +103,6 @@ private:
         std::move(deferred)
             .addBoth([state = state_](Result<T> result) {
                 state->result.emplace(std::move(result));
-                state->source = Canceller();
                 while (!state->waiters.empty())
                     state->waiters.takeFirst().fire(state->copy());
             })

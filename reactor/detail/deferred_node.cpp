@@ -1,5 +1,6 @@
 #include <reactor/detail/deferred_node.hpp>
 
+#include <reactor/detail/deferred_records.hpp>
 #include <reactor/detail/node_pool.hpp>
 #include <reactor/errors.hpp>
 #include <reactor/log.hpp>
@@ -53,6 +54,8 @@ void DeferredNode::operator delete(void* block, std::size_t size) noexcept {
 
 void DeferredNode::attach(NodePtr step) noexcept {
     step->up_ = this;
+    if (step->recorded_)
+        recordWaiting(*step, WaitsFor::Deferred);
     down_ = std::move(step);
 }
 
@@ -81,6 +84,8 @@ void DeferredNode::cancelTop() {
         return;
     Failure failure = Failure::of<CancelledError>();
     const NodePtr self(this);
+    if (recorded_)
+        recordCancelled(*this);
     if (!part->canceller) {
         part->ignoreNextFire = true;
         fail(self, std::move(failure));
@@ -108,6 +113,19 @@ void DeferredNode::arrived() noexcept {
     state_ = State::Fired;
     if (RootPart* part = root())
         part->canceller.reset();
+    if (recorded_)
+        recordWaiting(*this, WaitsFor::Nothing);
+}
+
+void DeferredNode::beginRecord() noexcept {
+    recorded_ = recordNode(*this);
+}
+
+void DeferredNode::endNaming() noexcept {
+    while (weak_ != nullptr)
+        weak_->reset();
+    if (recorded_)
+        forgetNode(*this);
 }
 
 void DeferredNode::requireAwaitable(const DeferredNode& inner) const {
@@ -175,6 +193,8 @@ void DeferredNode::runChain(NodePtr node) noexcept {
     while (node->down_) {
         NodePtr below = std::move(node->down_);
         below->up_ = nullptr;
+        if (below->recorded_)
+            recordResult(*node, *below);
         if (below->adopting_) {
             below->adopt(*node);
         } else {
@@ -190,7 +210,8 @@ void DeferredNode::runChain(NodePtr node) noexcept {
 }
 
 void DeferredNode::reportUnhandled() noexcept {
-    reportUnhandledFailure(extractFailure(), place_);
+    const Failure failure = extractFailure();
+    reportUnhandledFailure(failure, place_, failure && recorded_ ? historyOf(*this) : std::string());
 }
 
 void DeferredNode::abandon(NodePtr root) noexcept {
@@ -215,12 +236,13 @@ void ForeignWaiter::run(NodePtr above) noexcept {
     }
 }
 
-void reportUnhandledFailure(const Failure& failure, const std::source_location& place) noexcept {
+void reportUnhandledFailure(const Failure& failure, const std::source_location& place,
+                            const std::string& history) noexcept {
     if (!failure)
         return;
     try {
-        log::critical("Unhandled error in Deferred: {} (created at {}:{})", failure.toString(), place.file_name(),
-                      place.line());
+        log::critical("Unhandled error in Deferred: {} (created at {}:{}{})", failure.toString(), place.file_name(),
+                      place.line(), history);
     } catch (...) {
         // No memory for the message, or a sink of the program's that throws: nobody is left to tell.
     }
@@ -235,10 +257,10 @@ PromiseBase& PromiseBase::operator=(PromiseBase&& other) noexcept {
     return *this;
 }
 
-void PromiseBase::errback(Failure failure) {
+void PromiseBase::errback(Failure failure, std::source_location place) {
     if (!failure)
         throw std::invalid_argument("Promise::errback: the Failure is empty");
-    if (mayFire())
+    if (mayFire(place))
         DeferredNode::fail(node_, std::move(failure));
 }
 
@@ -260,12 +282,17 @@ NodePtr PromiseBase::takeDeferred() {
     return node_;
 }
 
-bool PromiseBase::mayFire() {
-    if (node()->state() == DeferredNode::State::Waiting)
+bool PromiseBase::mayFire(const std::source_location& place) {
+    if (node()->state() == DeferredNode::State::Waiting) {
+        if (node_->isRecorded())
+            recordFired(*node_, place);
         return true;
+    }
     // Once after a cancellation without a canceller: the producer could not know, and may fire in vain (S-166).
     if (std::exchange(node_->root()->ignoreNextFire, false))
         return false;
+    if (node_->isRecorded())
+        throw AlreadyCalledError("The promise was kept already: " + storyOf(*node_));
     throw AlreadyCalledError();
 }
 

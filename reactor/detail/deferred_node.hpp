@@ -4,16 +4,21 @@
 #include <reactor/function.hpp>
 #include <reactor/result.hpp>
 
+#include <atomic>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
 #include <source_location>
+#include <string>
 #include <utility>
 
 namespace torsion::detail {
 
 class DeferredNode;
 struct ChainRunner;
+
+/// The switch of setDebugging().
+inline constinit std::atomic<bool> debugging{false};
 
 /// Counted, not atomically: a chain belongs to one thread.
 class NodePtr {
@@ -43,6 +48,34 @@ public:
 
 private:
     DeferredNode* node_ = nullptr;
+};
+
+/// Names a node without keeping it: null once the node's last owner has let go. The node has a list of those who name
+/// it, so that neither it nor they need a further block of memory.
+class WeakNodePtr {
+public:
+    WeakNodePtr() noexcept = default;
+    explicit WeakNodePtr(DeferredNode* node) noexcept;
+    WeakNodePtr(const WeakNodePtr& other) noexcept : WeakNodePtr(other.node_) {}
+    WeakNodePtr(WeakNodePtr&& other) noexcept : WeakNodePtr(other.node_) { other.reset(); }
+    WeakNodePtr& operator=(WeakNodePtr other) noexcept {
+        reset();
+        set(other.node_);
+        return *this;
+    }
+    ~WeakNodePtr() { reset(); }
+
+    void reset() noexcept;
+    DeferredNode* get() const noexcept { return node_; }
+
+private:
+    friend class DeferredNode;
+
+    void set(DeferredNode* node) noexcept;
+
+    DeferredNode* node_ = nullptr;
+    WeakNodePtr* next_ = nullptr;
+    WeakNodePtr** toThis_ = nullptr; // the node's head of the list, or the next_ of the one before
 };
 
 /// What the top of a chain has that a Promise fires.
@@ -82,6 +115,9 @@ public:
     State state() const noexcept { return state_; }
     const std::source_location& place() const noexcept { return place_; }
 
+    /// Whether there is a record of it (deferred_records.hpp): it was made while debugging was on.
+    bool isRecorded() const noexcept { return recorded_; }
+
     /// Appends a step. The node is Waiting or Running.
     void attach(NodePtr step) noexcept;
 
@@ -109,7 +145,10 @@ public:
     virtual RootPart* root() noexcept { return nullptr; }
 
 protected:
-    explicit DeferredNode(const std::source_location& place) noexcept : place_(place) {}
+    explicit DeferredNode(const std::source_location& place) noexcept : place_(place) {
+        if (debugging.load(std::memory_order_relaxed))
+            beginRecord();
+    }
     virtual ~DeferredNode() = default;
 
     /// Called once, with the node above, which has its result. Ends with a result, or waiting. Lets go of the node
@@ -149,6 +188,7 @@ protected:
 
 private:
     friend class NodePtr;
+    friend class WeakNodePtr;
     friend struct ChainRunner;
     friend class PromiseBase;
 
@@ -157,16 +197,28 @@ private:
     static void abandon(NodePtr root) noexcept;
     bool waitsBelow(const DeferredNode& inner) const noexcept;
     void reportUnhandled() noexcept;
+    void beginRecord() noexcept;
+    void endNaming() noexcept;
+
+    /// The last reference is gone. Those who name it lose it first: while the locals of a coroutine are destroyed
+    /// nobody shall take it up again.
+    void end() noexcept {
+        if (weak_ != nullptr || recorded_)
+            endNaming();
+        dispose();
+    }
 
     DeferredNode* up_ = nullptr;
     NodePtr down_;
     DeferredNode* nextQueued_ = nullptr;
+    WeakNodePtr* weak_ = nullptr; // the first of those who name it
     std::source_location place_;
     std::uint32_t references_ = 0;
     State state_ = State::Waiting;
     bool adopting_ = false;
     bool detached_ = false;
     bool queued_ = false;
+    bool recorded_ = false;
 };
 
 inline NodePtr::NodePtr(DeferredNode* node) noexcept : node_(node) {
@@ -176,7 +228,30 @@ inline NodePtr::NodePtr(DeferredNode* node) noexcept : node_(node) {
 
 inline NodePtr::~NodePtr() {
     if (node_ != nullptr && --node_->references_ == 0)
-        node_->dispose();
+        node_->end();
+}
+
+inline WeakNodePtr::WeakNodePtr(DeferredNode* node) noexcept {
+    set(node);
+}
+
+inline void WeakNodePtr::set(DeferredNode* node) noexcept {
+    node_ = node;
+    if (node == nullptr)
+        return;
+    next_ = std::exchange(node->weak_, this);
+    if (next_ != nullptr)
+        next_->toThis_ = &next_;
+    toThis_ = &node->weak_;
+}
+
+inline void WeakNodePtr::reset() noexcept {
+    if (node_ == nullptr)
+        return;
+    *toThis_ = next_;
+    if (next_ != nullptr)
+        next_->toThis_ = toThis_;
+    node_ = nullptr;
 }
 
 /// A node with room for a result.
@@ -259,7 +334,8 @@ public:
 
     /// Fails the Deferred; its steps run as with callback(). Throws AlreadyCalledError when fired before, and
     /// std::invalid_argument for an empty Failure.
-    void errback(Failure failure);
+    /// @param place where this is called; kept with setDebugging(true).
+    void errback(Failure failure, std::source_location place = std::source_location::current());
 
     /// What is called, once, when the consumer cancels: it stops the producer, and may fire the promise itself. When it
     /// does not, the Deferred fails with CancelledError, or with what the function throws. Without such a function,
@@ -279,7 +355,7 @@ protected:
     const NodePtr& node() const;
 
     /// False when this firing has no effect; throws AlreadyCalledError when it is one too many.
-    bool mayFire();
+    bool mayFire(const std::source_location& place);
 
 private:
     void drop() noexcept;
@@ -291,6 +367,8 @@ private:
 [[noreturn]] void throwConsumedDeferred();
 
 /// Logs a failure that nobody handled. Does nothing when it is empty.
-void reportUnhandledFailure(const Failure& failure, const std::source_location& place) noexcept;
+/// @param history what setDebugging() has added, a text that goes on behind the place.
+void reportUnhandledFailure(const Failure& failure, const std::source_location& place,
+                            const std::string& history = {}) noexcept;
 
 } // namespace torsion::detail

@@ -311,7 +311,7 @@ protected:
         Result<T> result = static_cast<ResultNode<T>&>(*above).take();
         above = NodePtr();
         Deferred<U> outcome = (*step_)(std::move(result), this->place());
-        // A canceller may keep the node; what the function holds goes now.
+        // The Deferred may keep the node; what the function holds goes now.
         step_.reset();
         if (NodePtr inner = std::move(outcome).takePending())
             this->waitFor(std::move(inner));

@@ -11,10 +11,8 @@
 #include <functional>
 #include <optional>
 #include <utility>
-#include <vector>
 
 using namespace torsion;
-using test::resultOf;
 using test::Trace;
 using test::traceResult;
 
@@ -25,12 +23,6 @@ constexpr int kLong = 100'000;
 Deferred<void> passOn(DeferredQueue<int>& in, DeferredQueue<int>& out) {
     const int token = co_await in.get();
     out.put(token + 1);
-}
-
-Deferred<void> cancelNext(Deferred<void> work, const Canceller& next) {
-    const bool done = (co_await asResult(std::move(work))).hasValue();
-    if (!done)
-        next.cancel();
 }
 
 /// Calls the function at a depth of `levels` of promises, each fired in a step of the one before.
@@ -60,19 +52,6 @@ TEST_CASE("S-162: a hundred thousand events, each set by who waited for the one 
         events[i].wait().addCallback([&events, i] { events[i + 1].set(); }).detach();
     events.front().set();
     CHECK(events.back().isSet());
-}
-
-TEST_CASE("S-162: a hundred thousand coroutines, each cancelled by the one before") {
-    std::deque<Promise<void>> promises(kLong);
-    std::deque<Canceller> cancellers(1); // not in the frames, which would own each other
-    std::vector<Deferred<void>> running;
-    for (Promise<void>& promise : promises) {
-        running.push_back(cancelNext(promise.deferred(), cancellers.back()));
-        cancellers.push_back(running.back().canceller());
-    }
-    cancellers.back().cancel();
-    CHECK(promises.front().isFired());
-    CHECK(resultOf(std::move(running.front())) == "ok");
 }
 
 TEST_CASE("the steps run inside of callback() up to a depth of 64, and beyond it after the others") {
