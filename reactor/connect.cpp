@@ -122,8 +122,8 @@ Deferred<ProtocolPtr> detail::connectGiven(Reactor& reactor, std::string_view ho
 }
 
 Deferred<std::shared_ptr<ListeningPort>> listenFactory(Reactor& reactor, int port, std::shared_ptr<Factory> factory,
-                                                       const ListenOptions& options) {
-    return execute([&] { return reactor.listenTCP(port, std::move(factory), options); });
+                                                       const ListenOptions& options, std::source_location place) {
+    return execute([&] { return reactor.listenTCP(port, std::move(factory), options); }, place);
 }
 
 } // namespace torsion

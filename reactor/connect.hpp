@@ -55,6 +55,7 @@ Deferred<std::shared_ptr<P>> connectProtocol(Reactor& reactor, std::string_view 
 /// Reactor::listenTCP, whose CannotListenError, and whatever else it throws, is a failure. There is nothing to wait
 /// for: the Deferred has its result.
 Deferred<std::shared_ptr<ListeningPort>> listenFactory(Reactor& reactor, int port, std::shared_ptr<Factory> factory,
-                                                       const ListenOptions& options = {});
+                                                       const ListenOptions& options = {},
+                                                       std::source_location place = std::source_location::current());
 
 } // namespace torsion

@@ -24,8 +24,9 @@ auto deferLater(Clock& clock, std::chrono::duration<Rep, Period> delay, F&& func
 
 /// As Clock::sleep: the delay alone.
 template <class Rep, class Period>
-Deferred<void> deferLater(Clock& clock, std::chrono::duration<Rep, Period> delay) {
-    return clock.sleep(delay);
+Deferred<void> deferLater(Clock& clock, std::chrono::duration<Rep, Period> delay,
+                          std::source_location place = std::source_location::current()) {
+    return clock.sleep(delay, place);
 }
 
 } // namespace torsion

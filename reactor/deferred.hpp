@@ -214,6 +214,9 @@ public:
         return usable_ && (!node_ || node_->state() == detail::DeferredNode::State::Fired);
     }
 
+    /// Where it was created: what the log says when nobody handles its failure.
+    const std::source_location& place() const noexcept { return place_; }
+
     /// Gives the Deferred up on purpose: the end of a chain whose last step handles all failures.
     void detach() && { drop(); }
 
@@ -372,22 +375,50 @@ Deferred<T> fail(Failure failure, std::source_location place = std::source_locat
     return Deferred<T>::fail(std::move(failure), place);
 }
 
+namespace detail {
+
+/// The value of the Deferred for what calling a function gives.
+template <class F, class... Args>
+using CalledValue = JoinedType<ValueOfReturn<std::invoke_result_t<F, Args...>>, OnlyFails>;
+
+template <class R>
+constexpr void requireNoDeferred() noexcept {
+    static_assert(!kIsDeferred<std::remove_cvref_t<R>>,
+                  "execute: the function returns a Deferred already; maybeDeferred takes both kinds");
+}
+
+} // namespace detail
+
 /// Calls the function and gives what comes of it as a Deferred: what it throws is the failure, a Deferred that it
 /// returns is passed on (S-175).
-template <class F, class... Args>
-    requires std::is_invocable_v<F&, Args...>
-auto maybeDeferred(F&& function, Args&&... args) noexcept {
-    using U = detail::JoinedType<detail::ValueOfReturn<std::invoke_result_t<F&, Args...>>, detail::OnlyFails>;
-    return detail::callStep<U>(std::source_location::current(), function, std::forward<Args>(args)...);
+/// @param place what the log calls the place of creation when a failure is not handled.
+template <class F>
+    requires std::is_invocable_v<F&>
+auto maybeDeferred(F&& function, std::source_location place = std::source_location::current()) noexcept {
+    return detail::callStep<detail::CalledValue<F&>>(place, function);
+}
+
+/// The same with arguments. Nothing can tell its place of creation: the log says a line of this file. Give a lambda to
+/// have that of the call.
+template <class F, class First, class... Args>
+    requires std::is_invocable_v<F&, First, Args...>
+auto maybeDeferred(F&& function, First&& first, Args&&... args) noexcept {
+    return detail::callStep<detail::CalledValue<F&, First, Args...>>(
+        std::source_location::current(), function, std::forward<First>(first), std::forward<Args>(args)...);
 }
 
 /// Like maybeDeferred, for functions that return no Deferred.
-template <class F, class... Args>
-    requires std::is_invocable_v<F&, Args...>
-auto execute(F&& function, Args&&... args) noexcept {
-    static_assert(!detail::kIsDeferred<std::remove_cvref_t<std::invoke_result_t<F&, Args...>>>,
-                  "execute: the function returns a Deferred already; maybeDeferred takes both kinds");
-    return maybeDeferred(std::forward<F>(function), std::forward<Args>(args)...);
+template <class F>
+    requires std::is_invocable_v<F&>
+auto execute(F&& function, std::source_location place = std::source_location::current()) noexcept {
+    detail::requireNoDeferred<std::invoke_result_t<F&>>();
+    return maybeDeferred(std::forward<F>(function), place);
+}
+template <class F, class First, class... Args>
+    requires std::is_invocable_v<F&, First, Args...>
+auto execute(F&& function, First&& first, Args&&... args) noexcept {
+    detail::requireNoDeferred<std::invoke_result_t<F&, First, Args...>>();
+    return maybeDeferred(std::forward<F>(function), std::forward<First>(first), std::forward<Args>(args)...);
 }
 
 } // namespace torsion

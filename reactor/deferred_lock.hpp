@@ -59,8 +59,8 @@ public:
         requires std::is_invocable_v<std::decay_t<F>&>
     auto run(F&& function, std::source_location place = std::source_location::current()) {
         return acquire(place).addCallback(
-            [f = std::decay_t<F>(std::forward<F>(function)), giveBack = detail::TokenReturn(line_)]() mutable {
-                return maybeDeferred(f).addBoth(std::move(giveBack));
+            [f = std::decay_t<F>(std::forward<F>(function)), giveBack = detail::TokenReturn(line_), place]() mutable {
+                return maybeDeferred(f, place).addBoth(std::move(giveBack));
             });
     }
 

@@ -13,7 +13,8 @@
 
 namespace torsion {
 
-/// The limits of a DeferredQueue; without them it takes all there is memory for.
+/// The limits of a DeferredQueue. Without them, as in Twisted, it takes all there is memory for: whoever puts is then
+/// to be slowed down by other means.
 struct DeferredQueueOptions {
     /// Objects that are kept for later.
     std::size_t size = std::numeric_limits<std::size_t>::max();

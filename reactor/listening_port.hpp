@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <source_location>
 
 namespace torsion {
 
@@ -29,7 +30,7 @@ public:
     /// Stops accepting at once. The Deferred fires in a later phase, when the socket is closed (the number can be bound
     /// again) and `stopFactory` was called; it fails with what `stopFactory` threw (S-68). On a port that does not
     /// listen it has fired already (S-82). Connections accepted earlier live on (S-81).
-    virtual Deferred<void> stopListening() = 0;
+    virtual Deferred<void> stopListening(std::source_location place = std::source_location::current()) = 0;
 
     /// Listens again, on the same address and port (S-83). Does nothing while listening.
     /// @throws CannotListenError; ReactorNotRunning once the reactor is gone.

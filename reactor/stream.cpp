@@ -69,8 +69,8 @@ Deferred<void> Stream::writeAll(std::string_view data, Place place) {
     return protocol().writeAll(data, place);
 }
 
-Deferred<void> Stream::drain() {
-    return protocol().drain();
+Deferred<void> Stream::drain(Place place) {
+    return protocol().drain(place);
 }
 
 void Stream::shutdownWrite() {

@@ -116,7 +116,7 @@ public:
     Deferred<void> writeAll(std::string_view data, Place place = Place::current());
 
     /// Fires when the kernel has everything written so far.
-    Deferred<void> drain();
+    Deferred<void> drain(Place place = Place::current());
 
     /// Ends our direction once everything is sent: the peer reads to the end, and reading goes on here.
     void shutdownWrite();

@@ -27,6 +27,16 @@ namespace torsion {
 
 namespace detail {
 
+/// A reactor given to a function that ends with any number of arguments, behind which no default argument can stand:
+/// the place of the call comes with it.
+struct PlacedReactor {
+    PlacedReactor(Reactor& itsReactor, std::source_location itsPlace = std::source_location::current()) noexcept
+        : reactor(itsReactor), place(itsPlace) {}
+
+    Reactor& reactor;
+    std::source_location place;
+};
+
 /// A Deferred that waits for another thread. The promise and what is pending belong to the reactor's thread: what other
 /// threads hold of this object is the mark alone.
 template <class U>
@@ -178,13 +188,13 @@ private:
 /// or the reactor is destroyed before the result is there, and with ThreadPoolError or std::system_error when the pool
 /// does not take the call. The reactor's thread.
 template <class F, class... Args>
-auto deferToThreadPool(Reactor& reactor, ThreadPool& pool, F&& f, Args&&... args) {
+auto deferToThreadPool(detail::PlacedReactor placed, ThreadPool& pool, F&& f, Args&&... args) {
     using Call = detail::BoundCall<F, Args...>;
     using U = detail::ThreadValueOf<Call>;
     const auto call = std::make_shared<detail::ThreadCall<U>>();
-    Deferred<U> deferred = detail::ThreadCall<U>::begin(call, reactor, std::source_location::current());
+    Deferred<U> deferred = detail::ThreadCall<U>::begin(call, placed.reactor, placed.place);
     try {
-        pool.callInThread(detail::ThreadJob<Call>(call, reactor.remote(),
+        pool.callInThread(detail::ThreadJob<Call>(call, placed.reactor.remote(),
                                                   detail::bindCall(std::forward<F>(f), std::forward<Args>(args)...)));
     } catch (...) {
         call->finish(Failure::current());
@@ -198,8 +208,8 @@ auto deferToThreadPool(Reactor& reactor, ThreadPool& pool, F&& f, Args&&... args
 /// std::string text = co_await std::move(loading);
 /// @endcode
 template <class F, class... Args>
-auto deferToThread(Reactor& reactor, F&& f, Args&&... args) {
-    return deferToThreadPool(reactor, reactor.getThreadPool(), std::forward<F>(f), std::forward<Args>(args)...);
+auto deferToThread(detail::PlacedReactor placed, F&& f, Args&&... args) {
+    return deferToThreadPool(placed, placed.reactor.getThreadPool(), std::forward<F>(f), std::forward<Args>(args)...);
 }
 
 /// Has the functions called one after the other, on one thread. When one throws, that is logged, and those behind it
@@ -255,12 +265,13 @@ std::future<T> toFuture(Deferred<T> deferred) {
 /// waiting, and `run()` does not return before it has ended.
 /// Throws std::invalid_argument when the future is not valid(). The reactor's thread.
 template <class T>
-Deferred<T> fromFuture(Reactor& reactor, std::future<T> future) {
+Deferred<T> fromFuture(Reactor& reactor, std::future<T> future,
+                       std::source_location place = std::source_location::current()) {
     if (!future.valid())
         throw std::invalid_argument("fromFuture: the future has no state");
     if (future.wait_for(std::chrono::seconds(0)) == std::future_status::ready)
-        return execute([&future] { return future.get(); });
-    return deferToThread(reactor, [future = std::move(future)]() mutable { return future.get(); });
+        return execute([&future] { return future.get(); }, place);
+    return deferToThread({reactor, place}, [future = std::move(future)]() mutable { return future.get(); });
 }
 
 } // namespace torsion

@@ -24,7 +24,9 @@ public:
     void resumeProducing() override {}
     bool hasEndedProducing() const noexcept override { return true; }
     std::size_t bufferedBytes() const noexcept override { return 0; }
-    Deferred<void> drained() override { return Deferred<void>::fail(Failure::of<NotConnectedError>()); }
+    Deferred<void> drained(std::source_location place) override {
+        return Deferred<void>::fail(Failure::of<NotConnectedError>(), place);
+    }
     void setWriteBufferLimits(const WriteBufferLimits&) override {}
     void setCloseLimits(const CloseLimits&) override {}
     bool isConnected() const noexcept override { return false; }

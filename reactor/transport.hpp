@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <span>
 #include <string>
 #include <string_view>
@@ -135,7 +136,7 @@ public:
     /// now (this call flushes), else in a later phase, as one of the connection's callbacks. Any number may wait.
     /// Fails with the reason when writing breaks or the connection is lost first, and with NotConnectedError without a
     /// connection. Cancelling it ends the waiting alone.
-    virtual Deferred<void> drained() = 0;
+    virtual Deferred<void> drained(std::source_location place = std::source_location::current()) = 0;
 
     /// @throws std::invalid_argument unless low <= high <= hard.
     virtual void setWriteBufferLimits(const WriteBufferLimits& limits) = 0;

@@ -62,11 +62,11 @@ void PortCore::checkThread() const noexcept {
         reactor_.checkThread();
 }
 
-Deferred<void> PortCore::stopListening() {
+Deferred<void> PortCore::stopListening(std::source_location place) {
     checkThread();
     if (!acceptor_ && factoryStops_ == 0)
-        return Deferred<void>::succeed();
-    stopping_.emplace_back();
+        return Deferred<void>::succeed(place);
+    stopping_.emplace_back(place);
     Deferred<void> result = stopping_.back().deferred();
     closeAcceptor();
     return result;

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <source_location>
 #include <vector>
 
 namespace torsion::core {
@@ -28,7 +29,7 @@ public:
 
     // ListeningPort
     Address getHost() const override { return host_; }
-    Deferred<void> stopListening() override;
+    Deferred<void> stopListening(std::source_location place) override;
     void startListening() override;
     void pauseAccepting() override;
     void resumeAccepting() override;

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <source_location>
 #include <span>
 #include <string>
 #include <string_view>
@@ -79,7 +80,7 @@ public:
     void resumeProducing() override;
     bool hasEndedProducing() const noexcept override { return inputEnded_ || phase_ != Phase::Open; }
     std::size_t bufferedBytes() const noexcept override;
-    Deferred<void> drained() override;
+    Deferred<void> drained(std::source_location place) override;
     void setWriteBufferLimits(const WriteBufferLimits& limits) override;
     void setCloseLimits(const CloseLimits& limits) override;
     bool isConnected() const noexcept override { return phase_ != Phase::Lost; }

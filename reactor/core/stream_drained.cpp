@@ -8,17 +8,17 @@
 
 namespace torsion::core {
 
-Deferred<void> StreamCore::drained() {
+Deferred<void> StreamCore::drained(std::source_location place) {
     flush();
     if (phase_ == Phase::Lost)
-        return Deferred<void>::fail(reason_);
+        return Deferred<void>::fail(reason_, place);
     if (output_ == Output::Broken)
-        return Deferred<void>::fail(rare().outputError);
+        return Deferred<void>::fail(rare().outputError, place);
     if (!hasOutput())
-        return Deferred<void>::succeed();
+        return Deferred<void>::succeed(place);
     std::vector<Promise<void>>& waiting = rare().drained;
     std::erase_if(waiting, [](const Promise<void>& each) { return each.isFired(); }); // cancelled
-    waiting.emplace_back();
+    waiting.emplace_back(place);
     return waiting.back().deferred();
 }
 

@@ -239,11 +239,11 @@ Deferred<void> StreamProtocol::writeAll(std::string_view data, Place place) {
         return Deferred<void>::fail(std::move(failure), place);
     requireNoWrite();
     transport->write(data);
-    return drain();
+    return drain(place);
 }
 
-Deferred<void> StreamProtocol::drain() {
-    return lost_ ? Deferred<void>::fail(lost_) : transport->drained();
+Deferred<void> StreamProtocol::drain(Place place) {
+    return lost_ ? Deferred<void>::fail(lost_, place) : transport->drained(place);
 }
 
 void StreamProtocol::resumeProducing() {

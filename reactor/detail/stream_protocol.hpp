@@ -55,7 +55,7 @@ public:
     Deferred<std::string> read(ReadRequest request, Place place);
     Deferred<void> write(std::string_view data, std::string* movable, Place place);
     Deferred<void> writeAll(std::string_view data, Place place);
-    Deferred<void> drain();
+    Deferred<void> drain(Place place);
     void shutdownWrite();
 
     /// Begins an orderly close.

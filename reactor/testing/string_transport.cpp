@@ -230,8 +230,8 @@ void StringTransport::resumeProducing() {
 std::size_t StringTransport::bufferedBytes() const noexcept {
     return stream().bufferedBytes();
 }
-Deferred<void> StringTransport::drained() {
-    return stream().drained();
+Deferred<void> StringTransport::drained(std::source_location place) {
+    return stream().drained(place);
 }
 void StringTransport::setWriteBufferLimits(const WriteBufferLimits& limits) {
     stream().setWriteBufferLimits(limits);

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <source_location>
 #include <span>
 #include <string>
 #include <string_view>
@@ -124,7 +125,7 @@ public:
     void pauseProducing() override;
     void resumeProducing() override;
     std::size_t bufferedBytes() const noexcept override;
-    Deferred<void> drained() override;
+    Deferred<void> drained(std::source_location place = std::source_location::current()) override;
     void setWriteBufferLimits(const WriteBufferLimits& limits) override;
     void setCloseLimits(const CloseLimits& limits) override;
     bool isConnected() const noexcept override;
