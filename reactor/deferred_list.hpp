@@ -13,6 +13,7 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 /// Several Deferreds at once: deferredList() for what all of them come to, gatherResults() for the values of all or the
@@ -202,11 +203,11 @@ Deferred<detail::GatheredVector<T>> gatherResults(std::vector<Deferred<T>> input
     return detail::startGroup(std::make_shared<detail::GatherGroup<T>>(inputs.size(), place), std::move(inputs));
 }
 
-/// The values of Deferreds of different types as a tuple; std::monostate stands for void.
-template <class... T>
-    requires(sizeof...(T) > 0)
-Deferred<std::tuple<detail::GatheredElement<T>...>> gatherResults(Deferred<T>... inputs) {
-    return detail::startTuple(std::source_location::current(), std::index_sequence_for<T...>(), std::move(inputs)...);
+/// The values of Deferreds of different types as a tuple; std::monostate stands for void. Its place of creation is that
+/// of the first.
+template <class First, class... More>
+Deferred<detail::GatheredTuple<First, More...>> gatherResults(Deferred<First> first, Deferred<More>... more) {
+    return detail::startMixed<detail::TupleGroup<First, More...>>(std::move(first), std::move(more)...);
 }
 
 /// The first value; the others are cancelled, and what they come to is dropped. Fails with FailureGroup when all fail
@@ -220,13 +221,26 @@ Deferred<Indexed<T>> race(std::vector<Deferred<T>> inputs,
                               std::move(inputs));
 }
 
+/// The same. Its place of creation is that of the first.
 template <class T, std::same_as<Deferred<T>>... More>
 Deferred<Indexed<T>> race(Deferred<T> first, More... more) {
+    const std::source_location place = first.place();
     std::vector<Deferred<T>> inputs;
     inputs.reserve(1 + sizeof...(more));
     inputs.push_back(std::move(first));
     (inputs.push_back(std::move(more)), ...);
-    return race(std::move(inputs));
+    return race(std::move(inputs), place);
+}
+
+/// The same for Deferreds of different types, two of which may be of one: the index() of the variant says which was the
+/// first. std::monostate stands for void.
+/// @code
+/// auto first = torsion::race(std::move(answer), reactor.sleep(5s)); // Deferred<std::variant<Answer, std::monostate>>
+/// @endcode
+template <class First, class... More>
+    requires(!std::same_as<First, More> || ...)
+Deferred<detail::FirstVariant<First, More...>> race(Deferred<First> first, Deferred<More>... more) {
+    return detail::startMixed<detail::VariantGroup<First, More...>>(std::move(first), std::move(more)...);
 }
 
 } // namespace torsion

@@ -78,9 +78,7 @@ protected:
 
     /// Whether the result of an input is of use still; its failure is logged where it should be.
     template <class T>
-    bool wants(std::size_t index, Result<T>& result) {
-        if (index < cancellers_.size())
-            cancellers_[index] = Canceller(); // which has the frame of a coroutine, with its parameters
+    bool wants(Result<T>& result) {
         if (phase_ == Phase::Waiting) {
             --remaining_;
             return true;
@@ -110,7 +108,7 @@ public:
     }
 
     void receive(std::size_t index, Result<T>&& result) {
-        if (!this->wants(index, result))
+        if (!this->wants(result))
             return;
         results_[index] = std::move(result);
         arrived(index);
@@ -138,17 +136,22 @@ auto startGroup(const std::shared_ptr<Group>& group, std::vector<Deferred<T>>&& 
     return deferred;
 }
 
-/// Inputs of different types.
 template <class... T>
-class TupleGroup final : public GroupBase<std::tuple<GatheredElement<T>...>> {
-    using Values = std::tuple<GatheredElement<T>...>;
+using GatheredTuple = std::tuple<GatheredElement<T>...>;
+template <class... T>
+using FirstVariant = std::variant<GatheredElement<T>...>;
+
+/// Inputs of different types, all of whose values are wanted.
+template <class... T>
+class TupleGroup final : public GroupBase<GatheredTuple<T...>> {
+    using Values = GatheredTuple<T...>;
 
 public:
     explicit TupleGroup(const std::source_location& place) : GroupBase<Values>(sizeof...(T), place) {}
 
     template <std::size_t I, class V>
     void receive(Result<V>&& result) {
-        if (!this->wants(I, result))
+        if (!this->wants(result))
             return;
         if (!result.hasValue()) {
             this->fire(firstError(std::move(result).failure(), I));
@@ -166,13 +169,48 @@ private:
     std::tuple<std::optional<GatheredElement<T>>...> values_;
 };
 
-template <std::size_t... I, class... T>
-auto startTuple(const std::source_location& place, std::index_sequence<I...>, Deferred<T>... inputs) {
-    const auto group = std::make_shared<TupleGroup<T...>>(place);
-    auto deferred = TupleGroup<T...>::start(group);
+/// Inputs of different types, of which the first value is wanted.
+template <class... T>
+class VariantGroup final : public GroupBase<FirstVariant<T...>> {
+    using Value = FirstVariant<T...>;
+
+public:
+    explicit VariantGroup(const std::source_location& place)
+        : GroupBase<Value>(sizeof...(T), place), failures_(sizeof...(T)) {}
+
+    template <std::size_t I, class V>
+    void receive(Result<V>&& result) {
+        if (!this->wants(result))
+            return;
+        if (!result.hasValue()) {
+            failures_[I] = std::move(result).failure();
+            if (this->remaining() == 0)
+                this->fire(failureGroup(std::move(failures_)));
+            return;
+        }
+        this->cancelInputs(GroupBase<Value>::Phase::Won);
+        if constexpr (std::is_void_v<V>)
+            this->fire(Value(std::in_place_index<I>));
+        else
+            this->fire(Value(std::in_place_index<I>, *std::move(result)));
+    }
+
+private:
+    std::vector<Failure> failures_;
+};
+
+/// For a TupleGroup or a VariantGroup; the first of them gives the place.
+template <class Group, class... T>
+auto startMixed(Deferred<T>... inputs) {
+    const auto group = std::make_shared<Group>(std::get<0>(std::tie(inputs...)).place());
+    auto deferred = Group::start(group);
     (group->addInput(inputs.canceller()), ...);
-    (std::move(inputs).addBoth([group](Result<T> result) { group->template receive<I>(std::move(result)); }).detach(),
-     ...);
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+        (std::move(inputs)
+             .addBoth([group](Result<T> result) { group->template receive<I>(std::move(result)); })
+             .detach(),
+         ...);
+    }(std::index_sequence_for<T...>());
     return deferred;
 }
 

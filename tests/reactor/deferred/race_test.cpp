@@ -6,7 +6,12 @@
 #include "support/log_capture.hpp"
 #include <doctest/doctest.h>
 
+#include <memory>
 #include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
 #include <vector>
 
 using namespace torsion;
@@ -95,4 +100,82 @@ TEST_CASE("a loser whose canceller cancels the race itself leaves it cancelled, 
     inputs.promises[0].callback(7);
     CHECK(resultOf(std::move(first)) == "CancelledError");
     CHECK(logged.count() == 0);
+}
+
+TEST_CASE("J46: of Deferreds of different types the first value wins, at its place in a variant") {
+    Promise<int> number;
+    Promise<std::unique_ptr<int>> owner;
+    Promise<void> nothing;
+    auto first = race(number.deferred(), owner.deferred(), nothing.deferred());
+    using Value = std::variant<int, std::unique_ptr<int>, std::monostate>;
+    static_assert(std::is_same_v<decltype(first), Deferred<Value>>);
+    SUBCASE("a value") {
+        owner.callback(std::make_unique<int>(7));
+        CHECK(number.isFired());
+        CHECK(nothing.isFired());
+        const Value won = valueOf(std::move(first));
+        REQUIRE(won.index() == 1);
+        CHECK(*std::get<1>(won) == 7);
+    }
+    SUBCASE("none, for void") {
+        number.errback(Failure::of<UserError>());
+        nothing.callback();
+        CHECK(owner.isFired());
+        CHECK(valueOf(std::move(first)).index() == 2);
+    }
+}
+
+TEST_CASE("of two Deferreds of one type among others the variant's index tells which it was") {
+    Promise<int> slow;
+    auto first = race(slow.deferred(), succeed(std::string("text")).addErrback([](const Failure&) {}), succeed(2));
+    const std::variant<int, std::monostate, int> won = valueOf(std::move(first));
+    CHECK(won.index() == 1);
+    CHECK(slow.isFired());
+}
+
+TEST_CASE("J47: when Deferreds of different types all fail, FailureGroup has their failures in order") {
+    Promise<int> number;
+    Promise<void> nothing;
+    auto first = race(number.deferred(), nothing.deferred());
+    nothing.errback(Failure::of<NoProtocol>());
+    CHECK_FALSE(first.hasResult());
+    number.errback(Failure::of<UserError>());
+    try {
+        valueOf(std::move(first));
+        FAIL("no failure");
+    } catch (const FailureGroup& group) {
+        REQUIRE(group.failures().size() == 2);
+        CHECK(group.failures()[0].check<UserError>());
+        CHECK(group.failures()[1].check<NoProtocol>());
+    }
+}
+
+TEST_CASE("J48, J49: the losers of different types are cancelled from the last on, and what they come to is dropped") {
+    LogCapture logged;
+    std::vector<int> order;
+    Promise<int> number;
+    Promise<std::string> text;
+    Promise<void> nothing;
+    number.onCancel([&] { order.push_back(0); });
+    text.onCancel([&] {
+        order.push_back(1);
+        text.callback("late");
+    });
+    nothing.onCancel([&] {
+        order.push_back(2);
+        nothing.errback(Failure::of<UserError>());
+    });
+    auto first = race(number.deferred(), text.deferred(), nothing.deferred());
+    SUBCASE("one has won") {
+        number.callback(5);
+        CHECK(order == Counts{2, 1});
+        CHECK(std::get<0>(valueOf(std::move(first))) == 5);
+        CHECK(logged.count() == 0);
+    }
+    SUBCASE("the race is cancelled") {
+        first.cancel();
+        CHECK(order == Counts{2, 1, 0});
+        CHECK(resultOf(std::move(first)) == "CancelledError");
+        CHECK(logged.count("UserError") == 1);
+    }
 }
