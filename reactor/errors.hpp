@@ -236,7 +236,8 @@ public:
     static const ErrorKind kKind;
 };
 
-/// A thread pool did not take a call: too many wait, or it has ended. (Torsion's.)
+/// A thread pool did not take a call: too many wait, or it has ended; or it has stopped while calls still ran.
+/// (Torsion's.)
 class ThreadPoolError : public ErrorClass<ThreadPoolError, Error> {
 public:
     using ErrorClass::ErrorClass;

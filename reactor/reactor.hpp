@@ -179,7 +179,9 @@ public:
     /// The threads for what would keep the reactor waiting; <reactor/threads.hpp> has the functions that bring results
     /// back. They begin in the reactor's first turn and end when it stops: `run()` returns when all has been called
     /// that was given until the "after shutdown" triggers had run, while calls from threads are still served; what is
-    /// given later waits for the next run (S-147). The reactor's destruction drops what waits and does not wait for
+    /// given later waits for the next run (S-147). After `ThreadPoolOptions::stopTimeout`, a minute, `run()` returns
+    /// all the same, as ThreadPool::stop() says, and logs what it leaves; results that come later are delivered in a
+    /// later run. The reactor's destruction drops what waits and does not wait for
     /// what runs. Name look-ups have threads of their own (S-152). Any thread.
     virtual ThreadPool& getThreadPool() = 0;
 

@@ -1,5 +1,6 @@
 #include <reactor/thread_pool.hpp>
 
+#include <reactor/detail/class_name.hpp>
 #include <reactor/errors.hpp>
 #include <reactor/log.hpp>
 
@@ -32,22 +33,37 @@ void check(const ThreadPoolOptions& options) {
     }
     if (options.idleTimeout.count() < 0)
         throw std::invalid_argument("a thread pool's idleTimeout is negative");
+    if (options.stopTimeout.count() < 0)
+        throw std::invalid_argument("a thread pool's stopTimeout is negative");
+}
+
+/// So far from now, as far as there is such a time.
+std::chrono::steady_clock::time_point after(std::chrono::milliseconds time) {
+    return std::chrono::steady_clock::now() + std::min<std::chrono::milliseconds>(time, kLongest);
 }
 
 } // namespace
 
 /// What the pool and its threads share; lives as long as the last of them.
 ///
-///     Stopped ──start──▶ Running ──beginStop──▶ Stopping ──last thread ended──▶ Stopped
+///     Stopped ──start──▶ Running ──beginStop──▶ Stopping ──last thread ended, or leaveBehind──▶ Stopped
 ///        └────────────── abandon, from each ──────────────▶ Abandoned
+struct ThreadPool::Worker {
+    std::thread thread{};
+    const std::type_info* call = nullptr; // what it calls at present
+    std::size_t blocked = 0;              // of the call's: waits for a reactor
+    bool left = false;                    // the pool has nothing to do with it any more
+};
+
 struct ThreadPool::Shared : std::enable_shared_from_this<Shared> {
     using Lock = std::unique_lock<std::mutex>;
-    using Threads = std::list<std::thread>;
+    using Threads = std::list<Worker>;
     enum class Phase : std::uint8_t { Stopped, Running, Stopping, Abandoned };
 
     struct Call {
-        std::uint64_t number;
-        Function<void()> function;
+        std::uint64_t number = 0;
+        Function<void()> function{};
+        const std::type_info* type = nullptr;
     };
 
     explicit Shared(const ThreadPoolOptions& itsOptions) : options(itsOptions) {}
@@ -56,9 +72,10 @@ struct ThreadPool::Shared : std::enable_shared_from_this<Shared> {
     void spawn();
     void spawnForWaiting();
     void work(Threads::iterator self) noexcept;
-    Function<void()> takeCall(Lock& lock);
+    Call takeCall(Lock& lock);
     void endThread(Lock& lock, Threads::iterator self) noexcept;
     void idle(Lock& lock) noexcept;
+    std::string leaveRunning();
 
     mutable std::mutex mutex;
     std::condition_variable changed; // for the threads
@@ -67,6 +84,7 @@ struct ThreadPool::Shared : std::enable_shared_from_this<Shared> {
     std::deque<Call> waiting;
     Threads threads;
     Threads ended; // to be joined, at most one after the other
+    Threads left;  // detached, until they end
     std::size_t idlers = 0;
     std::size_t working = 0;
     std::size_t blocked = 0; // of those that work: wait for a reactor
@@ -79,6 +97,7 @@ struct ThreadPool::Shared : std::enable_shared_from_this<Shared> {
     Function<void()> onIdle;
 
     static inline thread_local Shared* current = nullptr; // whose thread this is
+    static inline thread_local Worker* worker = nullptr;  // and which
 };
 
 bool ThreadPool::Shared::mayBegin() const {
@@ -95,7 +114,7 @@ void ThreadPool::Shared::spawn() {
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
     const auto place = threads.emplace(threads.end());
     try {
-        *place = std::thread([self = shared_from_this(), place] { self->work(place); });
+        place->thread = std::thread([self = shared_from_this(), place] { self->work(place); });
     } catch (...) {
         threads.erase(place);
         ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
@@ -121,14 +140,13 @@ void ThreadPool::Shared::spawnForWaiting() {
 }
 
 /// Waits for a call; empty: the thread is not needed any more.
-Function<void()> ThreadPool::Shared::takeCall(Lock& lock) {
-    const auto now = std::chrono::steady_clock::now();
+ThreadPool::Shared::Call ThreadPool::Shared::takeCall(Lock& lock) {
+    const auto end = after(options.idleTimeout);
     bool timedOut = false;
     while (!mayBegin()) {
         const bool spare = threads.size() > options.minThreads;
         if (phase != Phase::Running || threads.size() > options.maxThreads || (timedOut && spare))
             return {};
-        const auto end = now + std::min<std::chrono::milliseconds>(options.idleTimeout, kLongest);
         ++idlers;
         if (spare)
             timedOut = changed.wait_until(lock, end) == std::cv_status::timeout;
@@ -136,16 +154,19 @@ Function<void()> ThreadPool::Shared::takeCall(Lock& lock) {
             changed.wait(lock);
         --idlers;
     }
-    Function<void()> call = std::move(waiting.front().function);
+    Call call = std::move(waiting.front());
     waiting.pop_front();
     return call;
 }
 
 void ThreadPool::Shared::work(Threads::iterator self) noexcept {
     current = this;
+    worker = &*self;
     Lock lock(mutex);
-    while (Function<void()> call = takeCall(lock)) {
+    for (Call taken = takeCall(lock); taken.function; taken = takeCall(lock)) {
+        Function<void()>& call = taken.function;
         ++working;
+        self->call = taken.type;
         lock.unlock();
         try {
             call();
@@ -158,10 +179,35 @@ void ThreadPool::Shared::work(Threads::iterator self) noexcept {
         }
         call.reset();
         lock.lock();
+        if (self->left) {
+            left.erase(self);
+            return;
+        }
         --working;
+        self->call = nullptr;
         idle(lock);
     }
     endThread(lock, self);
+}
+
+/// Gives up the threads whose calls run. @returns the types of these.
+std::string ThreadPool::Shared::leaveRunning() {
+    constexpr std::size_t kNamed = 10;
+    std::string names;
+    std::size_t count = 0;
+    for (auto next = threads.begin(); next != threads.end();) {
+        const auto each = next++;
+        if (each->call == nullptr)
+            continue;
+        if (++count <= kNamed)
+            names += (names.empty() ? "" : ", ") + detail::className(*each->call);
+        each->left = true;
+        each->thread.detach();
+        --working;
+        blocked -= each->blocked;
+        left.splice(left.end(), threads, each);
+    }
+    return count > kNamed ? fmt::format("{} and {} more", names, count - kNamed) : names;
 }
 
 // Says so when nothing is left to do.
@@ -187,8 +233,8 @@ void ThreadPool::Shared::endThread(Lock& lock, Threads::iterator self) noexcept 
         stopped.notify_all();
     }
     lock.unlock();
-    for (std::thread& other : others)
-        other.join();
+    for (Worker& other : others)
+        other.thread.join();
 }
 
 ThreadPool::ThreadPool(const ThreadPoolOptions& options) {
@@ -215,6 +261,14 @@ void ThreadPool::stop() {
     if (Shared::current == shared_.get())
         throw std::logic_error("a thread pool cannot be stopped by one of its own threads");
     beginStop(nullptr);
+    {
+        Shared::Lock lock(shared_->mutex);
+        shared_->stopped.wait_until(lock, after(shared_->options.stopTimeout),
+                                    [this] { return shared_->phase != Shared::Phase::Stopping; });
+    }
+    const std::string left = leaveBehind();
+    if (!left.empty())
+        throw ThreadPoolError(left);
     join();
 }
 
@@ -246,8 +300,34 @@ void ThreadPool::join() {
         if (shared_->threads.empty())
             ended.swap(shared_->ended);
     }
-    for (std::thread& thread : ended)
-        thread.join();
+    for (Worker& worker : ended)
+        worker.thread.join();
+}
+
+std::string ThreadPool::leaveBehind() {
+    std::deque<Shared::Call> dropped; // destroyed without the lock: what a call holds may use the pool
+    std::string running;
+    std::size_t before = 0;
+    {
+        const Shared::Lock lock(shared_->mutex);
+        if (shared_->phase != Shared::Phase::Stopping)
+            return {};
+        before = shared_->working;
+        running = shared_->leaveRunning();
+        while (!shared_->waiting.empty() && shared_->waiting.front().number <= shared_->lastToRun) {
+            dropped.push_back(std::move(shared_->waiting.front()));
+            shared_->waiting.pop_front();
+        }
+        shared_->phase = Shared::Phase::Stopped;
+        shared_->onStopped.reset();
+        shared_->changed.notify_all();
+        shared_->stopped.notify_all();
+    }
+    std::string text = fmt::format("A thread pool was stopped while {} of its calls ran, which go on: {}; {} that "
+                                   "waited were dropped.",
+                                   before, running, dropped.size());
+    log::error("{}", text);
+    return text;
 }
 
 void ThreadPool::abandon() noexcept {
@@ -258,8 +338,8 @@ void ThreadPool::abandon() noexcept {
     shared_->phase = Shared::Phase::Abandoned;
     dropped.swap(shared_->waiting);
     for (Shared::Threads* threads : {&shared_->threads, &shared_->ended}) {
-        for (std::thread& thread : *threads)
-            thread.detach();
+        for (Worker& worker : *threads)
+            worker.thread.detach();
     }
     shared_->changed.notify_all();
     shared_->stopped.notify_all();
@@ -298,14 +378,14 @@ bool ThreadPool::isBusy() const {
     return shared_->working != shared_->blocked || shared_->mayBegin() || ending;
 }
 
-void ThreadPool::add(Function<void()> call) {
+void ThreadPool::add(Function<void()> call, const std::type_info& type) {
     Shared& shared = *shared_;
     Shared::Lock lock(shared.mutex);
     if (shared.phase == Shared::Phase::Abandoned)
         throw ThreadPoolError("The thread pool's reactor is gone.");
     if (shared.waiting.size() >= shared.options.maxWaiting)
         throw ThreadPoolError(fmt::format("{} calls wait for a thread already.", shared.waiting.size()));
-    shared.waiting.push_back({++shared.lastNumber, std::move(call)});
+    shared.waiting.push_back({++shared.lastNumber, std::move(call), &type});
     if (shared.phase == Shared::Phase::Running) {
         try {
             shared.spawnForWaiting();
@@ -326,7 +406,11 @@ ThreadPool::Waiting::Waiting() {
     if (Shared::current == nullptr)
         return;
     pool_ = Shared::current->shared_from_this();
+    worker_ = Shared::worker;
     Shared::Lock lock(pool_->mutex);
+    ++worker_->blocked;
+    if (worker_->left)
+        return;
     ++pool_->blocked;
     pool_->idle(lock);
 }
@@ -335,7 +419,9 @@ ThreadPool::Waiting::~Waiting() {
     if (!pool_)
         return;
     const Shared::Lock lock(pool_->mutex);
-    --pool_->blocked;
+    --worker_->blocked;
+    if (!worker_->left)
+        --pool_->blocked;
 }
 
 } // namespace torsion

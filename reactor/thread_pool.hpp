@@ -10,9 +10,11 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 namespace torsion {
@@ -27,6 +29,9 @@ struct ThreadPoolOptions {
 
     /// Calls that may wait for a thread; one more is refused.
     std::size_t maxWaiting = 65'536;
+
+    /// How long a stop waits for the calls, all in all; then it goes on without them.
+    std::chrono::milliseconds stopTimeout{60'000};
 };
 static_assert(std::is_trivially_destructible_v<ThreadPoolOptions>);
 
@@ -104,6 +109,7 @@ Result<ThreadValueOf<F>> callForResult(F& f) noexcept {
 /// Thread-safe. What a function throws is logged, and its thread goes on (S-149). After Twisted's ThreadPool.
 class ThreadPool {
     struct Shared;
+    struct Worker;
 
 public:
     /// Throws std::invalid_argument as configure() does.
@@ -119,11 +125,16 @@ public:
 
     /// Calls all that was given so far, and returns when the threads have ended. What is given meanwhile, by the calls
     /// themselves for instance, waits for the next start().
+    ///
+    /// That takes `stopTimeout` at most. What waits then is dropped, and what runs is left to its thread, which is not
+    /// waited for any more, not at the end of the process either, and with what it uses must live as long as it does.
+    /// Both are logged, and ThreadPoolError is thrown: the types of the functions that run are named. The pool can be
+    /// started again.
     /// Throws std::logic_error on one of the pool's own threads, which could not end.
     void stop();
 
     /// Sets limits; they hold at once, as far as threads have nothing to do.
-    /// Throws std::invalid_argument when maxThreads is 0 or less than minThreads, or idleTimeout is negative.
+    /// Throws std::invalid_argument when maxThreads is 0 or less than minThreads, or a time is negative.
     void configure(const ThreadPoolOptions& options);
     ThreadPoolOptions options() const;
 
@@ -134,7 +145,8 @@ public:
     /// no thread and none can be made.
     template <class F, class... Args>
     void callInThread(F&& f, Args&&... args) {
-        add(Function<void()>(detail::bindCall(std::forward<F>(f), std::forward<Args>(args)...)));
+        add(Function<void()>(detail::bindCall(std::forward<F>(f), std::forward<Args>(args)...)),
+            typeid(std::decay_t<F>));
     }
 
     /// As callInThread, and then calls `onResult(Result<R>)` on that same thread, where R is what `f` returns (S-149).
@@ -143,10 +155,12 @@ public:
         using Call = detail::BoundCall<F, Args...>;
         static_assert(std::is_invocable_v<std::decay_t<G>, Result<detail::ThreadValueOf<Call>>>,
                       "onResult takes a Result<R>, where R is what the function returns");
-        add([onResult = std::decay_t<G>(std::forward<G>(onResult)),
+        add(
+            [onResult = std::decay_t<G>(std::forward<G>(onResult)),
              call = Call(detail::bindCall(std::forward<F>(f), std::forward<Args>(args)...))]() mutable {
-            std::invoke(std::move(onResult), detail::callForResult(call));
-        });
+                std::invoke(std::move(onResult), detail::callForResult(call));
+            },
+            typeid(std::decay_t<F>));
     }
 
     /// @name For reactors
@@ -159,6 +173,10 @@ public:
 
     /// Waits until the threads have ended; after beginStop().
     void join();
+
+    /// Ends a stop that goes on, as stop() does after `stopTimeout`; `onStopped` is not called. Logs what is left.
+    /// @returns what was logged; empty when no stop went on.
+    std::string leaveBehind();
 
     /// What the destructor does; calls are refused afterwards.
     void abandon() noexcept;
@@ -186,11 +204,13 @@ public:
 
     private:
         std::shared_ptr<Shared> pool_; // null elsewhere
+        Worker* worker_ = nullptr;     // whose call waits, and therefore lives
     };
     /// @}
 
 private:
-    void add(Function<void()> call);
+    /// @param type of what the call is, for messages.
+    void add(Function<void()> call, const std::type_info& type);
 
     std::shared_ptr<Shared> shared_;
 };

@@ -83,6 +83,7 @@ void ReactorCore::endRun() noexcept {
     startup_.abandon();
     shutdown_.abandon();
     drainEnd_ = {}; // of a drain that a crash ended
+    threadsEnd_ = {};
     if (disconnected_)
         std::exchange(disconnected_, std::nullopt)->callback();
     onStopped();
@@ -221,8 +222,14 @@ void ReactorCore::stopThreads() {
             leave();
         });
     });
-    if (!waits)
+    if (!waits) {
         leave();
+        return;
+    }
+    threadsEnd_ = turn_.callLater(threadPool_.options().stopTimeout, [this] {
+        threadPool_.leaveBehind();
+        leave();
+    });
 }
 
 PendingOperation ReactorCore::keepPending(Function<void()> onDestroyed) {

@@ -157,6 +157,7 @@ private:
     std::map<std::uint64_t, std::shared_ptr<void>> kept_;
     std::optional<Promise<void>> disconnected_;
     ScopedCall drainEnd_;
+    ScopedCall threadsEnd_;
     StopOptions stopOptions_{};
     std::exception_ptr startFailure_; // why run() cannot go on
     std::uint64_t lastTrigger_ = 0;

@@ -261,6 +261,34 @@ CONFORMANCE_CASE("S-147: what is given while the threads end waits for the next 
     CHECK(trace == Trace{"2"});
 }
 
+CONFORMANCE_CASE("S-147: run() returns without a thread whose call does not end, and the next one has its result") {
+    LogCapture log;
+    Reactor& reactor = driver.reactor();
+    reactor.getThreadPool().configure({.maxThreads = 1, .stopTimeout = 1ms});
+    const auto gate = std::make_shared<Gate>();
+    Trace trace;
+    reactor.callWhenRunning([&] {
+        traceResult(deferToThread(reactor,
+                                  [gate] {
+                                      const ThreadPool::Waiting waiting;
+                                      return gate->pass() ? 1 : 0;
+                                  }),
+                    trace);
+        traceResult(deferToThread(reactor, [] { return 2; }), trace);
+        driver.reactor().callLater(0ms, [&] {
+            gate->awaitArrivals(1);
+            reactor.stop();
+        });
+    });
+    runReactor(driver);
+    CHECK(log.count("1 of its calls ran") == 1);
+    CHECK(log.contains("1 that waited were dropped"));
+    gate->open();
+    driver.runUntil([&] { return trace.size() == 2; });
+    CHECK(trace == Trace{"CancelledError", "1"});
+    CHECK(becomes([&] { return gate.use_count() == 1; }));
+}
+
 CONFORMANCE_CASE("S-148: a Deferred that waits for a thread when the reactor is destroyed fails with CancelledError") {
     LogCapture log;
     const auto gate = std::make_shared<Gate>();

@@ -192,6 +192,7 @@ TEST_CASE("limits that cannot be are refused, and others hold at once") {
     CHECK_THROWS_AS(ThreadPool({.maxThreads = 0}), std::invalid_argument);
     CHECK_THROWS_AS(ThreadPool({.minThreads = 3, .maxThreads = 2}), std::invalid_argument);
     CHECK_THROWS_AS(ThreadPool({.idleTimeout = std::chrono::milliseconds(-1)}), std::invalid_argument);
+    CHECK_THROWS_AS(ThreadPool({.stopTimeout = std::chrono::milliseconds(-1)}), std::invalid_argument);
     ThreadPool pool({.maxThreads = 1});
     Gate gate;
     pool.start();
@@ -221,6 +222,86 @@ TEST_CASE("a pool cannot be stopped by one of its own threads") {
     });
     pool.stop();
     CHECK(refused);
+}
+
+TEST_CASE("S-147: a stop waits its time for calls that do not end, then names them and goes on without") {
+    LogCapture log;
+    const auto gate = std::make_shared<Gate>();
+    const auto waited = std::make_shared<int>();
+    ThreadPool pool({.maxThreads = 2, .stopTimeout = std::chrono::milliseconds(0)});
+    struct NeverEnds {
+        std::shared_ptr<Gate> gate;
+        void operator()() const { gate->pass(); }
+    };
+    pool.start();
+    pool.callInThread(NeverEnds{gate});
+    pool.callInThread(NeverEnds{gate});
+    pool.callInThread([waited] { ++*waited; });
+    REQUIRE(gate->awaitArrivals(2));
+    std::string said;
+    try {
+        pool.stop();
+    } catch (const ThreadPoolError& error) {
+        said = error.what();
+    }
+    CHECK(said.find("while 2 of its calls ran") != std::string::npos);
+    CHECK(said.find("NeverEnds") != std::string::npos);
+    CHECK(said.find("1 that waited were dropped") != std::string::npos);
+    CHECK(log.lines() == std::vector<std::string>{said});
+    CHECK(waited.use_count() == 1);
+    CHECK(pool.stats().threads == 0);
+    CHECK(pool.stats().working == 0);
+    CHECK_FALSE(pool.isBusy());
+
+    // It works again, beside the threads that were left.
+    pool.configure({.maxThreads = 1});
+    pool.start();
+    std::atomic<bool> called{false};
+    pool.callInThread([&] { called = true; });
+    pool.stop();
+    CHECK(called);
+    gate->open();
+    CHECK(becomes([&] { return gate.use_count() == 1; }));
+    CHECK(pool.stats().working == 0);
+}
+
+TEST_CASE("a thread that was left behind outlives its pool") {
+    LogCapture log;
+    const auto gate = std::make_shared<Gate>();
+    {
+        ThreadPool pool({.stopTimeout = std::chrono::milliseconds(0)});
+        pool.start();
+        pool.callInThread([gate] {
+            gate->pass();
+            const ThreadPool::Waiting waiting;
+        });
+        REQUIRE(gate->awaitArrivals(1));
+        CHECK_THROWS_AS(pool.stop(), ThreadPoolError);
+    }
+    gate->open();
+    CHECK(becomes([&] { return gate.use_count() == 1; }));
+}
+
+TEST_CASE("S-147: what was given while a stop went on in vain is called after the next start") {
+    LogCapture log;
+    const auto gate = std::make_shared<Gate>();
+    ThreadPool pool({.maxThreads = 1});
+    std::atomic<bool> called{false};
+    pool.start();
+    pool.callInThread([gate] { gate->pass(); });
+    REQUIRE(gate->awaitArrivals(1));
+    bool told = false;
+    CHECK(pool.beginStop([&] { told = true; }));
+    pool.callInThread([&] { called = true; });
+    CHECK(pool.leaveBehind().find("0 that waited were dropped") != std::string::npos);
+    CHECK(pool.leaveBehind().empty());
+    CHECK(pool.stats().waiting == 1);
+    pool.start();
+    pool.stop();
+    CHECK(called);
+    CHECK_FALSE(told);
+    gate->open();
+    CHECK(becomes([&] { return gate.use_count() == 1; }));
 }
 
 TEST_CASE("the end of a pool drops what waits, and waits for nothing that runs") {
