@@ -40,6 +40,10 @@ public:
     virtual void pauseAccepting() = 0;
     virtual void resumeAccepting() = 0;
 
+    /// As pauseAccepting(), for as long as what it returns lives, whatever others do: each has a reason of its own, and
+    /// connections are accepted when there is none left. May outlive the port.
+    [[nodiscard]] virtual std::shared_ptr<void> holdAccepting() = 0;
+
     virtual bool isListening() const noexcept = 0;
 
     /// Connections accepted here and not yet lost.

@@ -168,7 +168,8 @@ Deferred<Stream> connectStream(Reactor& reactor, std::string_view host, int port
 struct ServeOptions {
     ListenOptions listen{}; ///< as for Reactor::listenTCP
 
-    /// Handlers that run at once; further connections stay in the kernel's backlog meanwhile (`pauseAccepting`).
+    /// Handlers that run at once; further connections stay in the kernel's backlog meanwhile, whatever else is done
+    /// with the port (`ListeningPort::holdAccepting`).
     std::size_t maxHandlers = std::numeric_limits<std::size_t>::max();
 };
 

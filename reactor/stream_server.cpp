@@ -65,15 +65,11 @@ private:
     }
 
     void updateAccepting() {
-        const bool full = running_.size() >= max_;
-        if (full == full_)
-            return;
-        full_ = full;
-        const std::shared_ptr<ListeningPort> port = port_.lock();
-        if (port && full) {
-            port->pauseAccepting();
-        } else if (port) {
-            port->resumeAccepting();
+        if (running_.size() < max_) {
+            full_.reset();
+        } else if (!full_) {
+            if (const std::shared_ptr<ListeningPort> port = port_.lock())
+                full_ = port->holdAccepting();
         }
     }
 
@@ -81,7 +77,7 @@ private:
     std::size_t max_;
     std::map<std::uint64_t, Canceller> running_; // by number, which is the order of their starts
     std::uint64_t lastId_ = 0;
-    bool full_ = false;
+    std::shared_ptr<void> full_; // holds the port
     std::weak_ptr<ListeningPort> port_;
 };
 

@@ -121,8 +121,22 @@ void PortCore::resumeAccepting() {
     updateAccepting();
 }
 
+std::shared_ptr<void> PortCore::holdAccepting() {
+    checkThread();
+    const auto letGo = [weak = weak_from_this()](void*) {
+        if (const std::shared_ptr<PortCore> port = weak.lock()) {
+            --port->holds_;
+            port->updateAccepting();
+        }
+    };
+    ++holds_; // also when there is no memory for what would give it back: then letGo is called
+    std::shared_ptr<void> hold(this, letGo);
+    updateAccepting();
+    return hold;
+}
+
 void PortCore::updateAccepting() {
-    const bool wanted = acceptor_ && !paused_ && connections_ < maxConnections_;
+    const bool wanted = acceptor_ && !paused_ && holds_ == 0 && connections_ < maxConnections_;
     if (wanted == accepting_)
         return;
     accepting_ = wanted;

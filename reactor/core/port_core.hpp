@@ -33,6 +33,7 @@ public:
     void startListening() override;
     void pauseAccepting() override;
     void resumeAccepting() override;
+    std::shared_ptr<void> holdAccepting() override;
     bool isListening() const noexcept override { return acceptor_ != nullptr; }
     std::size_t connectionCount() const noexcept override { return connections_; }
     const std::shared_ptr<Factory>& factory() const noexcept override { return factory_; }
@@ -68,6 +69,7 @@ private:
     std::vector<Promise<void>> stopping_; // whoever waits for stopListening
     int factoryStops_ = 0;                // doStops owed: one for each acceptor that was closed
     std::size_t connections_ = 0;
+    std::size_t holds_ = 0;
     bool paused_ = false;    // by the user
     bool accepting_ = false; // the acceptor's state
 };

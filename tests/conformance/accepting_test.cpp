@@ -237,6 +237,32 @@ CONFORMANCE_CASE("a port that pauses accepting leaves connections waiting until 
     driver.runUntil([&] { return !scene.server->protocols.empty() && scene.server->first().made; });
 }
 
+CONFORMANCE_CASE("a port accepts nothing while somebody holds it, whatever the others do") {
+    Scene scene(driver);
+    const auto port = scene.listen();
+    std::shared_ptr<void> first = port->holdAccepting();
+    std::shared_ptr<void> second = port->holdAccepting();
+    port->pauseAccepting();
+    port->resumeAccepting();
+    first.reset();
+    port->stopListening().detach();
+    driver.turns();
+    port->startListening();
+    scene.connect(*port);
+    driver.runUntil([&] { return !scene.client->protocols.empty() && scene.client->first().made; });
+    driver.turns();
+    CHECK(scene.server->protocols.empty());
+    second.reset();
+    driver.runUntil([&] { return !scene.server->protocols.empty(); });
+}
+
+CONFORMANCE_CASE("a hold may outlive its port") {
+    Scene scene(driver);
+    const std::shared_ptr<void> held = scene.listen()->holdAccepting();
+    driver.destroyReactor();
+    CHECK(held);
+}
+
 CONFORMANCE_CASE("a port accepts no more than maxConnections at once, and goes on when one has ended") {
     Scene scene(driver);
     const auto port = scene.listen(0, {.maxConnections = 2});

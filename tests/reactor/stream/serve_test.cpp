@@ -174,6 +174,38 @@ TEST_CASE("no more handlers run than asked for; the next connection is accepted 
         releases[i].callback();
 }
 
+TEST_CASE("a handler too many and the user's own pause both hold the port, and either may end first") {
+    std::vector<Promise<void>> releases;
+    Trace trace;
+    Clients clients;
+    clients.serve(
+        [&](Stream conn) {
+            releases.emplace_back();
+            return hold(std::move(conn), releases.back().deferred(), trace);
+        },
+        {.maxHandlers = 1});
+    clients.connect();
+    clients.connect();
+    REQUIRE(releases.size() == 1);
+    SUBCASE("the handler") {
+        clients.port->pauseAccepting();
+        releases[0].callback();
+        clients.reactor.settle();
+        CHECK(releases.size() == 1);
+        clients.port->resumeAccepting();
+    }
+    SUBCASE("the pause") {
+        clients.port->pauseAccepting();
+        clients.port->resumeAccepting();
+        clients.reactor.settle();
+        CHECK(releases.size() == 1);
+        releases[0].callback();
+    }
+    clients.reactor.settle();
+    REQUIRE(releases.size() == 2);
+    releases[1].callback();
+}
+
 TEST_CASE("stopListening cancels the handlers, in order; what they still write goes out") {
     const LogCapture log;
     Trace trace;
