@@ -7,6 +7,7 @@
 #   --long             the cases and programs that take longer, too
 #   --suite NAME       this suite of Meson alone: core, tree, install …; may be repeated
 #   --build DIRECTORY  where to build, relative to the tree's root (build)
+#   --target NAME      what to build (all)
 #   -D...              options for Meson
 #
 # What cannot be run here is skipped, for want of
@@ -22,6 +23,7 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 dir=build
+target=all
 options="-Dtests=enabled -Dexamples=enabled"
 suites=()
 long=()
@@ -30,6 +32,7 @@ while [ $# -gt 0 ]; do
     --long) long=(--long) ;;
     --suite) suites+=(--suite "${2:?}") && shift ;;
     --build) dir=${2:?} && shift ;;
+    --target) target=${2:?} && shift ;;
     -D*) options+=" $1" ;;
     *)
         sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2
@@ -41,7 +44,7 @@ done
 
 "$root/subprojects/install-deps.sh"
 "$root/subprojects/install-deps.sh" --tests || echo "run.sh: the tests that need these will be skipped" >&2
-"$root/subprojects/build.sh" "$dir" "$options" all
+"$root/subprojects/build.sh" "$dir" "$options" "$target"
 [ ${#long[@]} -eq 0 ] || export TORSION_LONG=1
 
 cd "$root"

@@ -43,52 +43,26 @@ using ValueOfReturn = typename ValueOf<std::conditional_t<std::is_reference_v<R>
 template <class>
 inline constexpr bool kAlwaysFalse = false;
 
-/// The common type of two ways that a chain may go.
+/// The common type of two ways that a chain may go: nothing where one gives none.
 template <class A, class B>
-struct Joined {
-    static constexpr bool kJoins = std::is_convertible_v<B, A>;
-    static_assert(kJoins, "both ways must come to one type: let the errback return a T, a Failure, a Result<T> or a "
-                          "Deferred<T>, or nothing, which drops the value");
-    using Type = A;
-};
-template <class A>
-struct Joined<A, A> {
-    using Type = A;
-};
-template <class B>
-struct Joined<OnlyFails, B> {
-    using Type = B;
-};
-template <class A>
-struct Joined<A, OnlyFails> {
-    using Type = A;
-};
-template <>
-struct Joined<OnlyFails, OnlyFails> {
-    using Type = void;
-};
-template <class B>
-struct Joined<void, B> {
-    using Type = void;
-};
-template <class A>
-struct Joined<A, void> {
-    using Type = void;
-};
-template <>
-struct Joined<void, void> {
-    using Type = void;
-};
-template <>
-struct Joined<void, OnlyFails> {
-    using Type = void;
-};
-template <>
-struct Joined<OnlyFails, void> {
-    using Type = void;
-};
+auto joined() {
+    if constexpr (std::same_as<A, B>) {
+        return std::type_identity<std::conditional_t<std::same_as<A, OnlyFails>, void, A>>();
+    } else if constexpr (std::same_as<A, OnlyFails>) {
+        return std::type_identity<B>();
+    } else if constexpr (std::same_as<B, OnlyFails>) {
+        return std::type_identity<A>();
+    } else if constexpr (std::is_void_v<A> || std::is_void_v<B>) {
+        return std::type_identity<void>();
+    } else {
+        static_assert(std::is_convertible_v<B, A>,
+                      "both ways must come to one type: let the errback return a T, a Failure, a Result<T> or a "
+                      "Deferred<T>, or nothing, which drops the value");
+        return std::type_identity<A>();
+    }
+}
 template <class A, class B>
-using JoinedType = typename Joined<A, B>::Type;
+using JoinedType = typename decltype(joined<A, B>())::type;
 
 // --- Calling functions with results -----------------------------------------------------------------------------
 

@@ -51,4 +51,15 @@ T valueOf(Deferred<T> deferred) {
     return std::move(*result).value();
 }
 
+/// The exception of class E that a Deferred has failed with. Throws another one where it has not.
+template <class E, class T>
+E errorOf(Deferred<T> deferred) {
+    try {
+        valueOf(std::move(deferred));
+    } catch (const E& error) {
+        return error;
+    }
+    throw std::logic_error("the Deferred did not fail");
+}
+
 } // namespace torsion::test

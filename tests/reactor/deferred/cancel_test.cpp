@@ -9,10 +9,7 @@
 #include <optional>
 
 using namespace torsion;
-using test::LogCapture;
-using test::resultOf;
-using test::Trace;
-using test::traceResult;
+using namespace torsion::test;
 
 TEST_CASE("S-166: without a canceller the Deferred fails, and one late firing is ignored") {
     Trace trace;

@@ -12,7 +12,7 @@
 #include <vector>
 
 using namespace torsion;
-using test::resultOf;
+using namespace torsion::test;
 
 namespace {
 

@@ -9,7 +9,7 @@
 #include <optional>
 
 using namespace torsion;
-using test::resultOf;
+using namespace torsion::test;
 
 namespace {
 

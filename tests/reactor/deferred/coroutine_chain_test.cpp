@@ -10,8 +10,7 @@
 #include <optional>
 
 using namespace torsion;
-using test::resultOf;
-using test::valueOf;
+using namespace torsion::test;
 
 namespace {
 

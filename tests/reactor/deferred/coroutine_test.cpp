@@ -12,11 +12,7 @@
 #include <string>
 
 using namespace torsion;
-using test::LogCapture;
-using test::resultOf;
-using test::Trace;
-using test::traceResult;
-using test::valueOf;
+using namespace torsion::test;
 
 namespace {
 

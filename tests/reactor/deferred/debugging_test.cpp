@@ -15,8 +15,7 @@
 #include <vector>
 
 using namespace torsion;
-using test::LogCapture;
-using test::resultOf;
+using namespace torsion::test;
 
 namespace {
 

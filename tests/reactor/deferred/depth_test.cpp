@@ -13,8 +13,7 @@
 #include <utility>
 
 using namespace torsion;
-using test::Trace;
-using test::traceResult;
+using namespace torsion::test;
 
 namespace {
 
@@ -43,7 +42,7 @@ TEST_CASE("S-162: a hundred thousand coroutines pass a token on through queues, 
     for (int i = 0; i < kLong; ++i)
         passOn(queues[i], queues[i + 1]).detach();
     queues.front().put(0);
-    CHECK(test::valueOf(queues.back().get()) == kLong);
+    CHECK(valueOf(queues.back().get()) == kLong);
 }
 
 TEST_CASE("S-162: a hundred thousand events, each set by who waited for the one before") {

@@ -13,10 +13,7 @@
 #include <utility>
 
 using namespace torsion;
-using test::LogCapture;
-using test::resultOf;
-using test::Trace;
-using test::valueOf;
+using namespace torsion::test;
 
 namespace {
 

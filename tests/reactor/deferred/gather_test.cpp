@@ -14,10 +14,7 @@
 #include <vector>
 
 using namespace torsion;
-using test::Inputs;
-using test::LogCapture;
-using test::resultOf;
-using test::valueOf;
+using namespace torsion::test;
 
 namespace {
 

@@ -14,9 +14,7 @@
 #include <vector>
 
 using namespace torsion;
-using test::resultOf;
-using test::Trace;
-using test::traceResult;
+using namespace torsion::test;
 
 namespace {
 

@@ -11,25 +11,11 @@
 #include <vector>
 
 using namespace torsion;
-using test::Inputs;
-using test::LogCapture;
-using test::resultOf;
-using test::valueOf;
+using namespace torsion::test;
 
 namespace {
 
 using Counts = std::vector<int>;
-
-/// The exception that a Deferred fails with.
-template <class E, class T>
-E errorOf(Deferred<T> deferred) {
-    try {
-        valueOf(std::move(deferred));
-    } catch (const E& error) {
-        return error;
-    }
-    throw std::logic_error("the Deferred did not fail");
-}
 
 std::vector<Deferred<int>> firedInputs() {
     std::vector<Deferred<int>> inputs;

@@ -14,11 +14,7 @@
 #include <vector>
 
 using namespace torsion;
-using test::LogCapture;
-using test::resultOf;
-using test::Trace;
-using test::traceResult;
-using test::valueOf;
+using namespace torsion::test;
 
 TEST_CASE("L1 (S-178): a free lock is had at once, a held one in order, inside release") {
     DeferredLock lock;

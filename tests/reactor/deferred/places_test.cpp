@@ -108,6 +108,12 @@ TEST_CASE("waiting for time has the place of the call") {
     LoopingCall loop(reactor, [] {});
     CHECK(isIn(loop.start(1s), __LINE__));
     loop.stop();
+    Cooperator cooperator(reactor);
+    CHECK(isIn(cooperator.coiterate([] { return Step::done(); }), __LINE__));
+    CooperativeTask task = cooperator.cooperate([] { return Step::done(); });
+    CHECK(isIn(task.whenDone(), __LINE__));
+    reactor.settle();
+    CHECK(isIn(task.whenDone(), __LINE__));
 }
 
 TEST_CASE("listening, connecting and draining have the place of the call") {

@@ -8,10 +8,7 @@
 #include <optional>
 
 using namespace torsion;
-using test::resultOf;
-using test::Trace;
-using test::traceResult;
-using test::valueOf;
+using namespace torsion::test;
 
 TEST_CASE("L7 (S-181): objects and those who wait are served in order") {
     DeferredQueue<int> queue;

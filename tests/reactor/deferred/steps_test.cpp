@@ -13,10 +13,7 @@
 #include <type_traits>
 
 using namespace torsion;
-using test::LogCapture;
-using test::resultOf;
-using test::Trace;
-using test::traceResult;
+using namespace torsion::test;
 
 namespace {
 
@@ -237,7 +234,7 @@ TEST_CASE("what a step holds is released once it has run, also while a canceller
 }
 
 TEST_CASE("success costs no allocation: born, with steps, and dropped") {
-    const test::AllocationCount count;
+    const AllocationCount count;
     int calls = 0;
     Deferred<void> deferred =
         Deferred<void>::succeed().addCallback([&calls] { ++calls; }).addBoth([&calls] { ++calls; });
@@ -256,7 +253,7 @@ TEST_CASE("a promise with its steps costs no allocation once the pool is warm") 
         return deferred.hasResult();
     };
     once();
-    const test::AllocationCount count;
+    const AllocationCount count;
     CHECK(once());
     CHECK(calls == 4);
     CHECK((count.get() == 0) == detail::nodesArePooled());

@@ -13,11 +13,7 @@
 #include <vector>
 
 using namespace torsion;
-using test::LogCapture;
-using test::resultOf;
-using test::Trace;
-using test::traceResult;
-using test::valueOf;
+using namespace torsion::test;
 
 namespace {
 

@@ -8,9 +8,7 @@
 #include <string>
 
 using namespace torsion;
-using test::LogCapture;
-using test::Trace;
-using test::traceResult;
+using namespace torsion::test;
 
 TEST_CASE("S-165: a failure is logged when the Deferred that holds it is destroyed, with the place of creation") {
     LogCapture logged;

@@ -19,11 +19,8 @@
 
 using namespace std::chrono_literals;
 using namespace torsion;
+using namespace torsion::test;
 using TestClock = torsion::testing::Clock;
-using test::LogCapture;
-using test::resultOf;
-using test::Trace;
-using test::traceResult;
 
 namespace {
 
@@ -48,11 +45,17 @@ Deferred<void> tidy(Clock& clock, Trace& trace) {
     trace.push_back("tidy");
 }
 
+/// What most of the tests have.
+struct Scoped {
+    const LogCapture log;
+    TestClock clock;
+    Trace trace;
+    TaskScope scope;
+};
+
 } // namespace
 
-TEST_CASE("a scope has its tasks until they have ended") {
-    TestClock clock;
-    TaskScope scope;
+TEST_CASE_FIXTURE(Scoped, "a scope has its tasks until they have ended") {
     CHECK(scope.spawn(clock.sleep(1s)));
     CHECK(scope.spawn([&] { return clock.sleep(2s); }));
     CHECK(scope.spawn([] {}));
@@ -65,11 +68,7 @@ TEST_CASE("a scope has its tasks until they have ended") {
     CHECK_FALSE(scope.isClosed());
 }
 
-TEST_CASE("closing a scope cancels its tasks, the last first, and its Deferred waits for all") {
-    const LogCapture log;
-    TestClock clock;
-    TaskScope scope;
-    Trace trace;
+TEST_CASE_FIXTURE(Scoped, "closing a scope cancels its tasks, the last first, and its Deferred waits for all") {
     scope.spawn(waiting(clock, trace, "first"));
     scope.spawn(tidy(clock, trace));
     scope.spawn([&] { return waiting(clock, trace, "last"); });
@@ -84,10 +83,7 @@ TEST_CASE("closing a scope cancels its tasks, the last first, and its Deferred w
     CHECK(log.count() == 0);
 }
 
-TEST_CASE("cancelling the Deferred of close() stops the waiting alone") {
-    TestClock clock;
-    TaskScope scope;
-    Trace trace;
+TEST_CASE_FIXTURE(Scoped, "cancelling the Deferred of close() stops the waiting alone") {
     scope.spawn(tidy(clock, trace));
     Deferred<void> closed = scope.close();
     closed.cancel();
@@ -123,12 +119,9 @@ TEST_CASE("what waits for close() hears of it though the scope is gone") {
     CHECK(trace == Trace{"tidying", "tidy", "ok"});
 }
 
-TEST_CASE("a task's lambda lives as long as its coroutine") {
-    TestClock clock;
-    Trace trace;
-    TaskScope scope;
+TEST_CASE_FIXTURE(Scoped, "a task's lambda lives as long as its coroutine") {
     const auto token = std::make_shared<int>(7);
-    scope.spawn([token, &clock, &trace]() -> Deferred<void> {
+    scope.spawn([token, this]() -> Deferred<void> {
         co_await clock.sleep(1s);
         trace.push_back(std::to_string(*token));
     });
@@ -138,10 +131,7 @@ TEST_CASE("a task's lambda lives as long as its coroutine") {
     CHECK(token.use_count() == 1);
 }
 
-TEST_CASE("the failure of a task is logged with the place where it was started") {
-    const LogCapture log;
-    TestClock clock;
-    TaskScope scope;
+TEST_CASE_FIXTURE(Scoped, "the failure of a task is logged with the place where it was started") {
     const auto failing = [&]() -> Deferred<void> {
         co_await clock.sleep(1s);
         throw NoProtocol();
@@ -157,10 +147,8 @@ TEST_CASE("the failure of a task is logged with the place where it was started")
     CHECK(log.count() == 3);
 }
 
-TEST_CASE("CancelledError is logged where nobody has closed the scope, and other failures also afterwards") {
-    const LogCapture log;
-    TestClock clock;
-    TaskScope scope;
+TEST_CASE_FIXTURE(Scoped,
+                  "CancelledError is logged where nobody has closed the scope, and other failures also afterwards") {
     Promise<void> promise;
     scope.spawn(promise.deferred());
     promise.errback(Failure::of<CancelledError>());
@@ -177,11 +165,7 @@ TEST_CASE("CancelledError is logged where nobody has closed the scope, and other
     CHECK(log.count() == 2);
 }
 
-TEST_CASE("a closed scope calls nothing any more, and cancels what it is given") {
-    const LogCapture log;
-    TestClock clock;
-    Trace trace;
-    TaskScope scope;
+TEST_CASE_FIXTURE(Scoped, "a closed scope calls nothing any more, and cancels what it is given") {
     CHECK(resultOf(scope.close()) == "ok");
     CHECK_FALSE(scope.spawn([&] { trace.push_back("called"); }));
     CHECK_FALSE(scope.spawn(waiting(clock, trace, "late")));
@@ -194,11 +178,7 @@ TEST_CASE("a closed scope calls nothing any more, and cancels what it is given")
     CHECK(log.count() == 0);
 }
 
-TEST_CASE("a task may close its scope: it is cancelled at its next wait") {
-    const LogCapture log;
-    TestClock clock;
-    Trace trace;
-    TaskScope scope;
+TEST_CASE_FIXTURE(Scoped, "a task may close its scope: it is cancelled at its next wait") {
     scope.spawn(waiting(clock, trace, "other"));
     SUBCASE("at once") {
         scope.spawn([&]() -> Deferred<void> {
@@ -289,9 +269,7 @@ TEST_CASE("a task whose promise is dropped has failed") {
     CHECK(scope.size() == 0);
 }
 
-TEST_CASE("100,000 tasks are spawned, cancelled and waited for") {
-    TestClock clock;
-    TaskScope scope;
+TEST_CASE_FIXTURE(Scoped, "100,000 tasks are spawned, cancelled and waited for") {
     Promise<void> never;
     int ended = 0;
     for (int i = 0; i < 100'000; ++i) {
@@ -308,10 +286,7 @@ TEST_CASE("100,000 tasks are spawned, cancelled and waited for") {
     CHECK(ended == 100'000);
 }
 
-TEST_CASE("to wait for close() again and again, each time cancelled, takes no more memory") {
-    TestClock clock;
-    Trace trace;
-    TaskScope scope;
+TEST_CASE_FIXTURE(Scoped, "to wait for close() again and again, each time cancelled, takes no more memory") {
     scope.spawn(tidy(clock, trace));
     const auto waitInVain = [&] {
         Deferred<void> closed = scope.close();
@@ -319,7 +294,7 @@ TEST_CASE("to wait for close() again and again, each time cancelled, takes no mo
         std::move(closed).addErrback([](const Failure&) {}).detach();
     };
     waitInVain();
-    const test::AllocationCount count;
+    const AllocationCount count;
     for (int i = 0; i < 100; ++i)
         waitInVain();
     CHECK((count.get() == 0) == detail::nodesArePooled());
