@@ -114,6 +114,33 @@ std::optional<Address> Address::tryParse(std::string_view host, int port) {
     return address;
 }
 
+Address Address::fromPacked(std::string_view bytes, int port) {
+    requirePort(port);
+    if (bytes.size() != sizeof(in_addr) && bytes.size() != sizeof(in6_addr)) {
+        throw InvalidAddressError(fmt::format("{} bytes are no address: IPv4 has {}, IPv6 {}", bytes.size(),
+                                              sizeof(in_addr), sizeof(in6_addr)));
+    }
+    Address address;
+    std::copy(bytes.begin(), bytes.end(), address.bytes_.begin());
+    address.port_ = static_cast<std::uint16_t>(port);
+    address.kind_ = bytes.size() == sizeof(in_addr) ? Kind::IPv4 : Kind::IPv6;
+    return address;
+}
+
+Address Address::withPort(int port) const {
+    requirePort(port);
+    Address address = *this;
+    if (isIPv4() || isIPv6())
+        address.port_ = static_cast<std::uint16_t>(port);
+    return address;
+}
+
+std::string Address::packed() const {
+    if (!isIPv4() && !isIPv6())
+        return {};
+    return {reinterpret_cast<const char*>(bytes_.data()), isIPv4() ? sizeof(in_addr) : sizeof(in6_addr)};
+}
+
 Address Address::unixPath(std::string_view path) {
     if (path.empty())
         throw InvalidAddressError("the path of a UNIX socket is empty");

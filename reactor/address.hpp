@@ -52,6 +52,16 @@ public:
     /// socket has no name). None for other families and for addresses cut short.
     static Address fromSockaddr(const sockaddr* address, std::size_t size);
 
+    /// The IPv4 or IPv6 address that `bytes` are, in network order, as the socket module's inet_ntop takes them.
+    /// @param bytes 4 or 16 of them.
+    static Address fromPacked(std::string_view bytes, int port = 0);
+
+    /// The same address with another port; throws as the above. UNIX sockets and none() have no port: unchanged.
+    Address withPort(int port) const;
+
+    /// The bytes of the address in network order, 4 of IPv4, 16 of IPv6, without port and scope. None of other kinds.
+    std::string packed() const;
+
     /// Writes the address into `storage`. Returns the bytes that count, as bind and connect take them; 0 for none().
     std::size_t toSockaddr(sockaddr_storage& storage) const noexcept;
 

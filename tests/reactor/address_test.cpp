@@ -12,6 +12,7 @@
 #include <cstring>
 #include <set>
 #include <sstream>
+#include <string>
 #include <unordered_set>
 
 using torsion::Address;
@@ -170,4 +171,31 @@ TEST_CASE("addresses are equal, ordered and hashed by value") {
     CHECK(hashed.contains(Address::unixPath("/a")));
     CHECK_FALSE(hashed.contains(Address::ipv4("9.0.0.1", 3)));
     CHECK(std::hash<Address>()(Address::unixPath("/a")) == std::hash<Address>()(Address::unixPath("/a")));
+}
+
+TEST_CASE("an address is packed into its bytes in network order, and unpacked again") {
+    CHECK(Address::ipv4("127.0.0.1", 80).packed() == std::string("\x7f\0\0\x01", 4));
+    CHECK(Address::ipv6("2001:db8::1", 80).packed() == std::string("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01", 16));
+    CHECK(Address::unixPath("/x").packed().empty());
+    CHECK(Address::none().packed().empty());
+    for (const Address& each : {Address::ipv4("192.0.2.7", 5), Address::ipv6("2001:db8::7", 5)})
+        CHECK(Address::fromPacked(each.packed(), 5) == each);
+    CHECK(Address::fromPacked(std::string(16, '\0')).host() == "::");
+}
+
+TEST_CASE("bytes that are no address are refused, with their number") {
+    for (const std::size_t size : {0, 3, 5, 15, 17}) {
+        CHECK_THROWS_WITH_AS(static_cast<void>(Address::fromPacked(std::string(size, 'x'))),
+                             (std::to_string(size) + " bytes are no address: IPv4 has 4, IPv6 16").c_str(),
+                             InvalidAddressError);
+    }
+    CHECK_THROWS_AS(static_cast<void>(Address::fromPacked("abcd", 65536)), InvalidAddressError);
+}
+
+TEST_CASE("an address with another port is the same but for that; what has no port stays as it is") {
+    CHECK(Address::ipv4("192.0.2.7", 5).withPort(6) == Address::ipv4("192.0.2.7", 6));
+    CHECK(Address::ipv6("fe80::1", 5, 2).withPort(6) == Address::ipv6("fe80::1", 6, 2));
+    CHECK(Address::unixPath("/x").withPort(6) == Address::unixPath("/x"));
+    CHECK(Address::none().withPort(6).isNone());
+    CHECK_THROWS_AS(static_cast<void>(Address::none().withPort(-1)), InvalidAddressError);
 }
