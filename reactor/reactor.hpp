@@ -219,7 +219,18 @@ public:
                                                   std::shared_ptr<ClientFactory> factory,
                                                   const ConnectOptions& options = {}) = 0;
 
-    /// Turns names into addresses for `connectTCP`; owned by the reactor.
+    /// As above, to the port of a service (F10), `connectTCP("example.org", "http", factory)`. The service is looked up
+    /// here and now, in the system's list, as a rule a file; `getServiceByName` (<reactor/names.hpp>) waits for
+    /// nothing.
+    /// @throws ServiceNameUnknownError (F11)
+    std::shared_ptr<Connector> connectTCP(std::string_view host, std::string_view service,
+                                          std::shared_ptr<ClientFactory> factory, const ConnectOptions& options = {}) {
+        const int port = resolver().getServicePort(std::string(service), "tcp");
+        return connectTCP(host, port, std::move(factory), options);
+    }
+
+    /// Turns names into addresses for `connectTCP`; owned by the reactor. What was asked of one that is replaced is
+    /// still answered.
     virtual Resolver& resolver() = 0;
 
     /// @param resolver not null (std::invalid_argument)

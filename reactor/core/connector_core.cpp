@@ -94,7 +94,7 @@ void ConnectorCore::beginLookup() {
         return;
     }
     try {
-        lookup_ = reactor_.resolver().resolve(destination_.host, destination_.port,
+        lookup_ = reactor_.resolver().resolve(destination_.host, destination_.port, AddressFamily::Any,
                                               [this](std::vector<Address> addresses, const Failure& failure) {
                                                   if (reason_)
                                                       return;

@@ -39,6 +39,7 @@ public:
     PendingOperation keepPending(Function<void()> onDestroyed) override;
     std::shared_ptr<ListeningPort> listenTCP(int port, std::shared_ptr<Factory> factory,
                                              const ListenOptions& options = {}) override;
+    using Reactor::connectTCP;
     std::shared_ptr<Connector> connectTCP(std::string_view host, int port, std::shared_ptr<ClientFactory> factory,
                                           const ConnectOptions& options = {}) override;
     Resolver& resolver() override { return *resolver_; }

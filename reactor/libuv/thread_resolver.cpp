@@ -1,39 +1,26 @@
 #include <reactor/libuv/thread_resolver.hpp>
 
-#include <reactor/errors.hpp>
+#include <reactor/detail/system_names.hpp>
 
 #include <spdlog/fmt/fmt.h>
 
-#include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/socket.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <deque>
 #include <mutex>
+#include <string_view>
 #include <utility>
 
 namespace torsion {
 
-namespace {
-
-Failure lookupFailed(const std::string& host, std::string_view why, int code = 0) {
-    return Failure::of<DNSLookupError>(fmt::format("looking up {}: {}", host, why), code);
-}
-
-struct FreeAddresses {
-    void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
-};
-
-} // namespace
-
 /// One look-up. The reactor's thread owns `lookup`, the others read the rest, which never changes.
 struct ThreadResolver::Job {
-    std::string host;
-    std::uint16_t port;
+    NameQuery query;
     PendingLookup* lookup; // null once abandoned or answered
 };
 
@@ -56,7 +43,7 @@ struct ThreadResolver::Shared {
 
 class ThreadResolver::PendingLookup final : public Resolver::Lookup {
 public:
-    PendingLookup(std::shared_ptr<Shared> shared, std::shared_ptr<Job> job, Callback callback)
+    PendingLookup(std::shared_ptr<Shared> shared, std::shared_ptr<Job> job, EntryCallback callback)
         : shared_(std::move(shared)), job_(std::move(job)), callback_(std::move(callback)) {
         job_->lookup = this;
     }
@@ -70,14 +57,14 @@ public:
     /// May destroy this object, in the callback.
     void answer(Answer answer) {
         job_->lookup = nullptr;
-        Callback callback = std::move(callback_);
-        callback(std::move(answer.addresses), answer.failure);
+        EntryCallback callback = std::move(callback_);
+        callback(std::move(answer.entry), answer.failure);
     }
 
 private:
     std::shared_ptr<Shared> shared_;
     std::shared_ptr<Job> job_;
-    Callback callback_;
+    EntryCallback callback_;
 };
 
 /// Waits for a job; null: there will be none.
@@ -98,6 +85,8 @@ void ThreadResolver::Shared::forget(const Job& job) {
     std::erase_if(waiting, [&job](const auto& each) { return each.get() == &job; });
 }
 
+ThreadResolver::ThreadResolver(Remote remote) : ThreadResolver(std::move(remote), &detail::querySystem) {}
+
 ThreadResolver::ThreadResolver(Remote remote, Query query)
     : shared_(std::make_shared<Shared>(std::move(remote), query)) {}
 
@@ -108,14 +97,13 @@ ThreadResolver::~ThreadResolver() {
     shared_->changed.notify_all();
 }
 
-std::unique_ptr<Resolver::Lookup> ThreadResolver::resolve(const std::string& host, std::uint16_t port,
-                                                          Callback callback) {
-    auto job = std::make_shared<Job>(Job{host, port, nullptr});
+std::unique_ptr<Resolver::Lookup> ThreadResolver::lookUp(const NameQuery& query, EntryCallback callback) {
+    auto job = std::make_shared<Job>(Job{query, nullptr});
     auto lookup = std::make_unique<PendingLookup>(shared_, job, std::move(callback));
     if (Failure failure = enqueue(job)) {
         shared_->remote.post([job, failure = std::move(failure)] {
             if (job->lookup)
-                job->lookup->answer({{}, failure});
+                job->lookup->answer({{.timeToLive = std::chrono::seconds(0)}, failure});
         });
     }
     return lookup;
@@ -124,13 +112,13 @@ std::unique_ptr<Resolver::Lookup> ThreadResolver::resolve(const std::string& hos
 Failure ThreadResolver::enqueue(const std::shared_ptr<Job>& job) {
     const std::lock_guard lock(shared_->mutex);
     if (shared_->waiting.size() >= kMaxWaiting) {
-        return lookupFailed(job->host, fmt::format("{} look-ups are waiting already", kMaxWaiting));
+        return job->query.failed(fmt::format("{} look-ups are waiting already", kMaxWaiting));
     }
     const bool wantsThread = shared_->idle <= shared_->waiting.size() && shared_->threads < kThreads;
     if (wantsThread && startThread(shared_))
         ++shared_->threads;
     if (shared_->threads == 0)
-        return lookupFailed(job->host, "no thread can be started");
+        return job->query.failed("no thread can be started");
     shared_->waiting.push_back(job);
     shared_->changed.notify_one();
     return {};
@@ -165,7 +153,7 @@ void* ThreadResolver::runThread(void* argument) {
     while (const std::shared_ptr<Job> job = shared.takeJob()) {
         Answer answer;
         try {
-            answer = shared.query(job->host, job->port);
+            answer = shared.query(job->query);
         } catch (...) { // no memory
             answer.failure = Failure::current();
         }
@@ -175,37 +163,6 @@ void* ThreadResolver::runThread(void* argument) {
         });
     }
     return nullptr;
-}
-
-ThreadResolver::Answer ThreadResolver::queryAddresses(const std::string& host, std::uint16_t port) {
-    if (host.find('\0') != std::string::npos)
-        return {{}, lookupFailed(host.c_str(), "a zero byte in the name")};
-    addrinfo hints{};
-    hints.ai_family = AF_UNSPEC;
-    hints.ai_socktype = SOCK_STREAM;
-    addrinfo* list = nullptr;
-    const int error = ::getaddrinfo(host.c_str(), nullptr, &hints, &list);
-    if (error == EAI_SYSTEM) {
-        const int code = errno;
-        return {{}, lookupFailed(host, describeErrno(code), code)};
-    }
-    if (error != 0)
-        return {{}, lookupFailed(host, ::gai_strerror(error))};
-    const std::unique_ptr<addrinfo, FreeAddresses> owned(list);
-    Answer answer;
-    for (const addrinfo* each = list; each; each = each->ai_next) {
-        if (each->ai_family == AF_INET) {
-            reinterpret_cast<sockaddr_in*>(each->ai_addr)->sin_port = htons(port);
-        } else if (each->ai_family == AF_INET6) {
-            reinterpret_cast<sockaddr_in6*>(each->ai_addr)->sin6_port = htons(port);
-        } else {
-            continue;
-        }
-        answer.addresses.push_back(Address::fromSockaddr(each->ai_addr, each->ai_addrlen));
-    }
-    if (answer.addresses.empty())
-        answer.failure = lookupFailed(host, "no address");
-    return answer;
 }
 
 } // namespace torsion

@@ -5,20 +5,21 @@
 #include <reactor/resolver.hpp>
 
 #include <cstddef>
-#include <cstdint>
 #include <memory>
-#include <string>
-#include <vector>
 
 namespace torsion {
 
-/// The system's `getaddrinfo`, on threads of our own: slow look-ups keep nobody waiting but each other (in Twisted, and
-/// with libuv's pool, they share threads with files and work: S-152, S-299).
+namespace detail {
+struct NameAnswer;
+}
+
+/// The system's `getaddrinfo` and its other name services (<netdb.h>), on threads of our own: slow look-ups keep nobody
+/// waiting but each other (in Twisted, and with libuv's pool, they share threads with files and work: S-152, S-299).
 ///
 /// The threads begin with the first look-ups and end with this object. Nothing waits for them: a look-up that hangs in
 /// the system holds only what it shares with its thread, which may outlive the reactor. One that was abandoned while it
 /// waited never begins; one that runs is ignored when it completes. Owned by the reactor; its thread.
-class ThreadResolver final : public Resolver {
+class ThreadResolver final : public NameResolver {
 public:
     /// Look-ups at once.
     static constexpr std::size_t kThreads = 2;
@@ -29,25 +30,23 @@ public:
     /// Of a thread, in bytes: enough for the system's name services, a fraction of the usual 8 MiB.
     static constexpr std::size_t kStackSize = 512 * 1024;
 
-    struct Answer {
-        std::vector<Address> addresses; ///< in the order of preference (RFC 6724)
-        Failure failure;                ///< when there are none
-    };
+    /// An entry, or why there is none (<reactor/detail/system_names.hpp>).
+    using Answer = detail::NameAnswer;
 
-    /// Looks a name up, taking its time; called on our threads, several at once.
-    using Query = Answer (*)(const std::string& host, std::uint16_t port);
+    /// Answers a question, taking its time; called on our threads, several at once.
+    using Query = Answer (*)(const NameQuery& query);
 
+    /// Asks the system.
     /// @param remote the reactor that answers are delivered on.
-    explicit ThreadResolver(Remote remote, Query query = &queryAddresses);
+    explicit ThreadResolver(Remote remote);
+
+    /// Asks a function, for tests.
+    ThreadResolver(Remote remote, Query query);
     ~ThreadResolver() override;
 
-    /// Fails with DNSLookupError, which names the host and says what the system says.
-    [[nodiscard]] std::unique_ptr<Lookup> resolve(const std::string& host, std::uint16_t port,
-                                                  Callback callback) override;
-
-    /// The addresses of both families that the system knows, also of one that no interface has: an attempt to connect
-    /// finds that out at once, and `localhost` has both even where the machine has but one.
-    static Answer queryAddresses(const std::string& host, std::uint16_t port);
+    /// Fails with DNSLookupError or ServiceNameUnknownError, which names what was looked up and says what the system
+    /// says.
+    [[nodiscard]] std::unique_ptr<Lookup> lookUp(const NameQuery& query, EntryCallback callback) override;
 
 private:
     struct Job;

@@ -29,6 +29,14 @@ CONFORMANCE_CASE("F9 (S-103): a closed port fails with ConnectionRefusedError, i
     CHECK(scene.client->failures[0].getErrorMessage().find(std::to_string(port)) != std::string::npos);
 }
 
+CONFORMANCE_CASE("F11 (S-94): a service that is not known is refused at once, by its name") {
+    Scene scene(driver);
+    scriptNames(driver);
+    const auto connect = [&] { driver.reactor().connectTCP(driver.loopback(), "no-such-service", scene.client); };
+    CHECK_THROWS_WITH_AS(connect(), "looking up service no-such-service/tcp: not known", ServiceNameUnknownError);
+    CHECK(scene.client->failures.empty());
+}
+
 CONFORMANCE_CASE("F12 (S-104): an occupied local port fails with ConnectBindError, later") {
     Scene scene(driver);
     const auto port = scene.listen();

@@ -246,3 +246,12 @@ CONFORMANCE_CASE("a connection lives on when nobody holds its connector") {
     scene.client->first().transport->write("still here");
     driver.runUntil([&] { return scene.server->first().received == "still here"; });
 }
+
+CONFORMANCE_CASE("F10: a service's name stands for its port") {
+    Scene scene(driver);
+    const auto port = scene.listen();
+    scriptNames(driver).setService("our-service", port->getHost().port(), "tcp");
+    const auto connector = driver.reactor().connectTCP(driver.loopback(), "our-service", scene.client);
+    CHECK(connector->getDestination().port == port->getHost().port());
+    driver.runUntil([&] { return connector->state() == State::Connected; });
+}

@@ -54,6 +54,7 @@ TEST_CASE("I18: only addresses of the family that was asked for come; none is a 
     CHECK(addressesOf(reactor, "localhost", {.family = AddressFamily::IPv6}) == "[::1]:80 ");
     CHECK(addressesOf(reactor, "four", {.family = AddressFamily::IPv6}) == "DNSLookupError");
     CHECK(addressesOf(reactor, "::1", {.family = AddressFamily::IPv4}) == "DNSLookupError");
+    CHECK(reactor.names().queries().back().family == AddressFamily::IPv6); // asked for, and not picked afterwards
 }
 
 TEST_CASE("I19: a look-up slower than its time limit fails with DNSLookupError") {

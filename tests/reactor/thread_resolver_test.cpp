@@ -1,4 +1,5 @@
 #include <reactor/core/inbox.hpp>
+#include <reactor/detail/system_names.hpp>
 #include <reactor/errors.hpp>
 #include <reactor/libuv/thread_resolver.hpp>
 
@@ -61,16 +62,16 @@ private:
 // What the plain functions below use. Shared with the threads, which may outlive a test.
 std::shared_ptr<Gate> gate;
 
-ThreadResolver::Answer answerAtOnce(const std::string& host, std::uint16_t port) {
-    if (host == "unknown")
-        return {{}, Failure::of<DNSLookupError>("looking up unknown: no such name")};
-    return {{Address::ipv4("192.0.2.1", port)}, {}};
+ThreadResolver::Answer answerAtOnce(const NameQuery& query) {
+    if (query.name == "unknown")
+        return {{}, query.failed("no such name")};
+    return {{.addresses = {Address::ipv4("192.0.2.1", 0)}}, {}};
 }
 
-ThreadResolver::Answer answerAtGate(const std::string& host, std::uint16_t port) {
+ThreadResolver::Answer answerAtGate(const NameQuery& query) {
     const std::shared_ptr<Gate> held = gate;
-    held->enter(host);
-    return answerAtOnce(host, port);
+    held->enter(query.name);
+    return answerAtOnce(query);
 }
 
 /// The reactor's side: an inbox whose calls are run when the test says so.
@@ -118,11 +119,12 @@ public:
     }
 
     std::unique_ptr<Resolver::Lookup> lookUp(const std::string& host) {
-        return resolver->resolve(host, 80, [this, host](std::vector<Address> addresses, const Failure& failure) {
-            answered.push_back(host);
-            lastAddresses = std::move(addresses);
-            lastFailure = failure;
-        });
+        return resolver->resolve(host, 80, AddressFamily::Any,
+                                 [this, host](std::vector<Address> addresses, const Failure& failure) {
+                                     answered.push_back(host);
+                                     lastAddresses = std::move(addresses);
+                                     lastFailure = failure;
+                                 });
     }
     bool has(const std::string& host) const {
         return std::find(answered.begin(), answered.end(), host) != answered.end();
@@ -140,8 +142,8 @@ public:
 TEST_CASE("a look-up is answered on the reactor's thread, with the port in the addresses") {
     Client client(answerAtOnce);
     std::thread::id where;
-    const auto lookup =
-        client.resolver->resolve("name", 81, [&](std::vector<Address> addresses, const Failure& failure) {
+    const auto lookup = client.resolver->resolve(
+        "name", 81, AddressFamily::Any, [&](std::vector<Address> addresses, const Failure& failure) {
             where = std::this_thread::get_id();
             CHECK(addresses == std::vector<Address>{Address::ipv4("192.0.2.1", 81)});
             CHECK_FALSE(failure);
@@ -189,7 +191,8 @@ TEST_CASE("S-299: a look-up that is abandoned while it runs is ignored when it c
     Client client(answerAtGate);
     const auto held = std::make_shared<int>();
     auto abandoned = client.resolver->resolve(
-        "abandoned", 80, [&client, held](std::vector<Address>, const Failure&) { client.answered.push_back("wrong"); });
+        "abandoned", 80, AddressFamily::Any,
+        [&client, held](std::vector<Address>, const Failure&) { client.answered.push_back("wrong"); });
     gate->waitForBegun(1);
     abandoned.reset();
     CHECK(held.use_count() == 1);
@@ -205,7 +208,7 @@ TEST_CASE("a look-up may be destroyed inside its callback") {
     Client client(answerAtOnce);
     std::unique_ptr<Resolver::Lookup> lookup;
     bool called = false;
-    lookup = client.resolver->resolve("name", 80, [&](std::vector<Address>, const Failure&) {
+    lookup = client.resolver->resolve("name", 80, AddressFamily::Any, [&](std::vector<Address>, const Failure&) {
         lookup.reset();
         called = true;
     });
@@ -255,23 +258,14 @@ TEST_CASE("look-ups beyond the limit fail, in a later phase") {
     lookups.clear();
 }
 
-TEST_CASE("S-105: localhost is a loopback address, with the port") {
-    const ThreadResolver::Answer answer = ThreadResolver::queryAddresses("localhost", 8080);
-    REQUIRE_FALSE(answer.addresses.empty());
-    for (const Address& each : answer.addresses) {
-        CHECK(each.isLoopback());
-        CHECK(each.port() == 8080);
-    }
-}
-
-TEST_CASE("S-105: a name that cannot be is a DNSLookupError that names the host and the system's reason") {
-    const std::string host(300, 'x');
-    const ThreadResolver::Answer answer = ThreadResolver::queryAddresses(host, 80);
-    CHECK(answer.addresses.empty());
-    CHECK(answer.failure.check<DNSLookupError>());
-    const std::string message = answer.failure.getErrorMessage();
-    CHECK(message.starts_with("looking up " + host + ": "));
-    CHECK(message.size() > host.size() + 20);
-
-    CHECK(ThreadResolver::queryAddresses(std::string("localhost\0.evil", 15), 80).failure.check<DNSLookupError>());
+TEST_CASE("questions of every kind reach the thread as they were asked") {
+    Client client([](const NameQuery& query) -> ThreadResolver::Answer {
+        return {{.name = query.toString(), .number = query.number}, {}};
+    });
+    std::string asked;
+    const auto lookup = client.resolver->lookUp(
+        {.kind = NameQuery::Kind::ServiceByPort, .number = 80, .protocol = "tcp"},
+        [&](NameEntry entry, const Failure& failure) { asked = failure ? failure.name() : entry.name; });
+    client.inbox.runUntil([&] { return !asked.empty(); });
+    CHECK(asked == "service 80/tcp");
 }

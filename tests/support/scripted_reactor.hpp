@@ -22,6 +22,7 @@ public:
     struct Query {
         std::string host;
         std::uint16_t port = 0;
+        AddressFamily family = AddressFamily::Any;
         Callback callback{}; ///< empty once answered or abandoned
 
         bool pending() const { return static_cast<bool>(callback); }
@@ -31,8 +32,9 @@ public:
         }
     };
 
-    std::unique_ptr<Lookup> resolve(const std::string& host, std::uint16_t port, Callback callback) override {
-        queries.push_back(std::make_shared<Query>(Query{host, port, std::move(callback)}));
+    std::unique_ptr<Lookup> resolve(const std::string& host, std::uint16_t port, AddressFamily family,
+                                    Callback callback) override {
+        queries.push_back(std::make_shared<Query>(Query{host, port, family, std::move(callback)}));
         return std::make_unique<Handle>(queries.back());
     }
 

@@ -30,7 +30,7 @@ class SilentResolver : public Resolver {
 public:
     explicit SilentResolver(std::shared_ptr<int> pending) : pending_(std::move(pending)) {}
 
-    std::unique_ptr<Lookup> resolve(const std::string&, std::uint16_t, Callback callback) override {
+    std::unique_ptr<Lookup> resolve(const std::string&, std::uint16_t, AddressFamily, Callback callback) override {
         return std::make_unique<Pending>(pending_, std::move(callback));
     }
 

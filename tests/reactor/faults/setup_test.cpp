@@ -67,7 +67,8 @@ class ScriptedResolver : public Resolver {
 public:
     using Script = std::function<std::unique_ptr<Lookup>(const std::string&, std::uint16_t, Callback)>;
     explicit ScriptedResolver(Script script) : script_(std::move(script)) {}
-    std::unique_ptr<Lookup> resolve(const std::string& host, std::uint16_t port, Callback callback) override {
+    std::unique_ptr<Lookup> resolve(const std::string& host, std::uint16_t port, AddressFamily,
+                                    Callback callback) override {
         return script_(host, port, std::move(callback));
     }
 
