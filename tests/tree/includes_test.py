@@ -8,13 +8,14 @@ ROOMS = {
     "contract": set(),
     "core": {"contract"},
     "libuv": {"contract", "core"},
+    "cares": {"contract", "core", "libuv"},
     "testing": {"contract", "core"},
     "simulated": {"contract", "core"},
     "tls": {"contract", "core"},
     "embedding": {"contract", "core", "libuv"},
     "protocols": {"contract"},
 }
-SEE_LIBUV = {"libuv", "embedding"}
+SEE_LIBUV = {"libuv", "cares", "embedding"}
 THIRD_PARTIES = ("spdlog/", "doctest/", "CLI/", "benchmark/", "openssl/", "boost/", "asio/", "asio.hpp")
 
 
@@ -40,6 +41,9 @@ def problems_of(path):
         elif name == "uv.h" or name.startswith("uv/"):
             if room not in SEE_LIBUV:
                 yield f"{path}: <{name}> belongs into {' and '.join(sorted(SEE_LIBUV))}"
+        elif name == "ares.h":
+            if room != "cares" or path.endswith(".hpp"):
+                yield f"{path}: <{name}> belongs into the sources of cares"
         elif name.startswith("fmt/"):
             yield f"{path}: <{name}> is <spdlog/fmt/…> here"
         elif name.startswith(THIRD_PARTIES):

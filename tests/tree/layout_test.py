@@ -15,7 +15,7 @@ TOP = {"meson.build", "meson_options.txt", "subprojects", "reactor", "protocols"
 TOP |= {"LICENSE"}
 IGNORED = ("build*", ".*", "__pycache__")
 # Rooms whose headers are the project's own unless they are installed.
-INTERNAL = ("reactor/core/", "reactor/libuv/")
+INTERNAL = ("reactor/cares/", "reactor/core/", "reactor/libuv/")
 # Sources that are programs of their own or are compiled by a test.
 NOT_LISTED = ("tests/install/*", "tests/pch/*")
 
