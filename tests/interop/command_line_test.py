@@ -9,7 +9,7 @@ SERVERS = ["chat_server", "echo_server", "proxy", "timestamp_server", "finger01"
 SERVERS += ["finger05", "finger06", "finger07", "finger08", "http_server", "stream_timestamp_server"]
 SERVERS += ["looping_clock", "cooperate"]
 CLIENTS = ["crawler", "echo_client", "http_get", "timestamp_client"]
-ALL = SERVERS + CLIENTS + ["port_scanner"]
+ALL = SERVERS + CLIENTS + ["port_scanner", "socket_info"]
 
 
 def run(name, *words):
@@ -81,7 +81,7 @@ def refused():
 @case
 def unknown_host():
     """a name that is none is one line that says so, and status 1"""
-    for name in CLIENTS:
+    for name in CLIENTS + ["socket_info"]:
         check_one_line(run(name, "--host", "no..name"), name, 1, "no..name")
 
 
