@@ -39,6 +39,8 @@ public:
     virtual void onReadable() = 0;
     /// After `armWritable()`: `trySend` is worth a try. Once.
     virtual void onWritable() = 0;
+    /// Comes before an event that is reported while a host's loop runs inside a callback, of this stream or another.
+    virtual void onNestedEvent() = 0;
     /// While reading is off: the connection broke (`error`: errno, or 0 for an end in both directions).
     virtual void onBroken(int error) = 0;
 

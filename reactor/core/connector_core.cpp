@@ -226,6 +226,8 @@ void ConnectorCore::onStreamLost(StreamCore&, const Failure& reason) {
 }
 
 void ConnectorCore::onClosePhase() {
+    if (calls_ != 0)
+        return; // a host's loop runs inside one of our callbacks: told when that has returned
     tellEnd(std::exchange(reason_, {}));
 }
 
@@ -248,6 +250,7 @@ void ConnectorCore::tellEnd(const Failure& reason) {
 
 template <class F>
 void ConnectorCore::guard(const char* what, F&& f) noexcept {
+    ++calls_;
     try {
         f();
     } catch (...) {
@@ -257,6 +260,8 @@ void ConnectorCore::guard(const char* what, F&& f) noexcept {
         } catch (...) { // a prefix that throws, or no memory for the text
         }
     }
+    if (--calls_ == 0 && reason_)
+        turn_.close(*this);
 }
 
 Endpoint ConnectorCore::endpoint() const {

@@ -89,6 +89,7 @@ private:
     std::uint64_t id_;
     TimePoint began_{};
     State state_ = State::Disconnected;
+    int calls_ = 0; // of the factory, on the stack
     bool factoryStarted_ = false;
     std::optional<ReactorCore::Pending> pending_;
     ScopedCall timeout_; // of look-up and attempts together

@@ -105,7 +105,7 @@ void PortCore::onClosePhase() {
             waiter.callback();
         }
     }
-    if (!acceptor_ && connections_ == 0)
+    if (!acceptor_ && connections_ == 0 && building_ == 0)
         reactor_.release(id_);
 }
 
@@ -162,9 +162,13 @@ inline std::shared_ptr<Protocol> PortCore::buildProtocol(const Address& peer) no
 }
 
 void PortCore::onAccepted(ChannelPtr channel, const Address& peer) {
+    ++building_;
     std::shared_ptr<Protocol> protocol = buildProtocol(peer);
+    --building_;
     if (!protocol) {
         ++turn_.stats.connectionsRefused;
+        if (!acceptor_)
+            releaseUnused();
         return;
     }
     ++connections_;
@@ -187,9 +191,15 @@ void PortCore::onStreamLost(StreamCore&, const Failure&) {
     if (acceptor_) {
         if (!accepting_)
             updateAccepting();
-    } else if (connections_ == 0 && factoryStops_ == 0) {
-        reactor_.release(id_);
+    } else {
+        releaseUnused();
     }
+}
+
+// After the port was stopped; may destroy this object.
+void PortCore::releaseUnused() {
+    if (connections_ == 0 && building_ == 0 && factoryStops_ == 0)
+        reactor_.release(id_);
 }
 
 Endpoint PortCore::endpoint() const {

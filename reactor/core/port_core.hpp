@@ -54,6 +54,7 @@ private:
     void checkThread() const noexcept;
     void closeAcceptor();
     void updateAccepting();
+    void releaseUnused();
 
     ReactorCore& reactor_;
     TurnCore& turn_;
@@ -70,6 +71,7 @@ private:
     int factoryStops_ = 0;                // doStops owed: one for each acceptor that was closed
     std::size_t connections_ = 0;
     std::size_t holds_ = 0;
+    int building_ = 0;       // buildProtocol is on the stack
     bool paused_ = false;    // by the user
     bool accepting_ = false; // the acceptor's state
 };

@@ -43,31 +43,60 @@ void ReactorCore::run() {
     if (started_ || depth_ != 0 || isInsideCallback())
         throw ReactorAlreadyRunning();
     checkRunnable();
-    turn_.setThread(std::this_thread::get_id());
     struct Epilogue {
         ReactorCore& reactor;
         ~Epilogue() { reactor.endRun(); }
     } const epilogue{*this};
+    {
+        const Depth depth(depth_);
+        fireStartup();
+        runTurns();
+    }
+    rethrowStartFailure();
+}
+
+void ReactorCore::fireStartup() {
+    turn_.setThread(std::this_thread::get_id());
     started_ = true;
     leave_ = false;
     ++runs_;
-    {
-        const Depth depth(depth_);
-        startup_.fire(
-            [this] {
-                start();
-                return Deferred<void>::succeed();
-            },
-            [] {});
-        runTurns();
-    }
+    startup_.fire(
+        [this] {
+            startOwnPart();
+            return Deferred<void>::succeed();
+        },
+        [] {});
+}
+
+void ReactorCore::rethrowStartFailure() {
     if (startFailure_)
         std::rethrow_exception(std::exchange(startFailure_, nullptr));
 }
 
+void ReactorCore::begin() {
+    if (started_)
+        throw ReactorAlreadyRunning("start(): the reactor is started");
+    {
+        const Depth depth(depth_);
+        fireStartup();
+    }
+    if (startFailure_)
+        endRun();
+    rethrowStartFailure();
+}
+
+bool ReactorCore::endIfLeft() noexcept {
+    if (!started_ || !leave_)
+        return false;
+    if (const std::exception_ptr failure = std::exchange(startFailure_, nullptr))
+        turn_.guard("the start of a reactor", [&failure] { std::rethrow_exception(failure); });
+    endRun();
+    return true;
+}
+
 // "During startup", the reactor's own part; it may come long after `run()` was called. What fails then is run()'s
 // failure.
-void ReactorCore::start() {
+void ReactorCore::startOwnPart() {
     running_ = true;
     try {
         onStarted();
@@ -86,7 +115,8 @@ void ReactorCore::endRun() noexcept {
     threadsEnd_ = {};
     if (disconnected_)
         std::exchange(disconnected_, std::nullopt)->callback();
-    onStopped();
+    turn_.forgetRequest();
+    onRunEnded();
     started_ = running_ = false;
     stop_ = Stop::No;
     turn_.watchPhases(false);
@@ -130,7 +160,7 @@ void ReactorCore::iterate(Duration wait) {
 
 // Carries a stop on; called where no user code is on the stack.
 void ReactorCore::betweenPhases() {
-    if (stop_ == Stop::No || leave_) // a crash in the same turn ends a stop where it is
+    if (stop_ == Stop::No || leave_ || isNested()) // a crash in the same turn ends a stop where it is
         return;
     if (stop_ == Stop::Asked) {
         stop_ = Stop::Before;
@@ -266,6 +296,7 @@ void ReactorCore::endEverything() noexcept {
     // Here, where all of the reactor is still there: what a callable holds may use it as it is destroyed.
     startup_.clear();
     shutdown_.clear();
+    turn_.dropPosted();
     for (int round = 0; round < kShutdownRounds && turn_.timers.size() != 0; ++round) {
         for (DelayedCall& call : turn_.timers.getDelayedCalls()) {
             if (call.active())

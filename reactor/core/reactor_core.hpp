@@ -105,6 +105,14 @@ protected:
     /// are refused from now on.
     void endEverything() noexcept;
 
+    /// What `run()` does before its first turn, where somebody else runs the turns.
+    void begin();
+
+    /// What `run()` does after its last turn, once that is due: true then. Nothing of ours is on the stack.
+    bool endIfLeft() noexcept;
+
+    bool isStarted() const noexcept { return started_; }
+    bool isStopping() const noexcept { return stop_ != Stop::No; }
     bool inside() const noexcept { return depth_ != 0; }
     bool leaving() const noexcept { return leave_; }
 
@@ -131,14 +139,18 @@ private:
     virtual void interrupt() noexcept = 0;
     /// Backend: one more, or one less, `Pending`.
     virtual void keepAlive(bool /*more*/) noexcept {}
-    /// Backend: "during startup", before the users' triggers; and the end of `run()`.
+    /// Backend: "during startup", before the users' triggers; and the end of `run()`, or of what `begin()` began.
     virtual void onStarted() {}
-    virtual void onStopped() noexcept {}
+    virtual void onRunEnded() noexcept {}
+    /// Backend: a turn runs inside another one's callback; what must find no user code on the stack waits.
+    virtual bool isNested() const noexcept { return false; }
     /// Backend: operations are under way elsewhere, or no more.
     virtual void onPending(bool) {}
 
     void betweenPhases() override;
-    void start();
+    void fireStartup();
+    void rethrowStartFailure();
+    void startOwnPart();
     void endRun() noexcept;
     void disconnect();
     void shutDownLive() noexcept;

@@ -48,6 +48,14 @@ void StreamCore::onReadable() {
     }
 }
 
+// A host's loop runs inside one of our callbacks: input waits for its return, in the kernel.
+void StreamCore::onNestedEvent() {
+    if (!inCall_)
+        return;
+    stopReading();
+    afterCall_ = true;
+}
+
 void StreamCore::deliver(std::string_view data) {
     call([this, data] { protocol_->dataReceived(data); });
 }
@@ -137,6 +145,8 @@ void StreamCore::afterCall() {
     if (phase_ == Phase::Lost)
         return turn_.close(*this);
     settleSwitches();
+    if (std::exchange(flushHeld_, false))
+        turn_.markDirty(*this);
 }
 
 void StreamCore::switchProtocol(std::shared_ptr<Protocol> next, std::string_view unparsed) {

@@ -138,8 +138,11 @@ private:
 
     void checkThread() const noexcept;
 
+    friend class TurnCore; // sends the cork
+
     // stream_core.cpp: life and input
     void onReadable() override;
+    void onNestedEvent() override;
     void onBroken(int error) override;
     void deliver(std::string_view data);
     void received(const ReceiveResult& result);
@@ -219,6 +222,7 @@ private:
     bool afterCall_ = false;
     bool settling_ = false;      // settleSwitches is on the stack
     bool inCall_ = false;        // a callback is on the stack
+    bool flushHeld_ = false;     // a flush waits for it to return
     bool tellWriteLost_ = false; // loseWriteConnection was called: writeConnectionLost is owed
     Phase phase_ = Phase::Open;
     Output output_ = Output::Open;

@@ -217,6 +217,17 @@ void StreamCore::sendCork() {
         turn_.markDirty(*this);
 }
 
+// The callback goes on after it: what it writes then waits for the flush phase.
+void TurnCore::releaseCork() {
+    if (StreamCore* stream = std::exchange(cork.owner, nullptr)) {
+        if (cork.size() == 0)
+            return;
+        cork.owner = stream; // it looks whose the bytes are
+        stream->sendCork();
+        cork.owner = nullptr;
+    }
+}
+
 // After a send that did not take everything. False: it failed, our direction is broken, and all output is discarded.
 bool StreamCore::sentPart(SendResult result, std::size_t offered) {
     const bool shortage = isShortage(result.error);
@@ -332,7 +343,11 @@ void StreamCore::onWritable() {
 void StreamCore::onFlush() {
     if (phase_ == Phase::Lost)
         return;
-    if (afterCall_ && !inCall_)
+    if (inCall_) { // a host's loop runs inside a callback of ours: the rest calls back, and waits
+        flushHeld_ = afterCall_ = true;
+        return sendQueue();
+    }
+    if (afterCall_)
         afterCall();
     sendQueue();
     tellDrained();

@@ -23,7 +23,13 @@ void TurnCore::onWrongThread() noexcept {
 }
 
 void TurnCore::beforePoll() {
-    inPhase_ = inTurn_ = true;
+    inPhase_ = true;
+    runBeforePoll();
+    inPhase_ = false; // the time stays known until the backend waits
+}
+
+inline void TurnCore::runBeforePoll() {
+    inTurn_ = true;
     ++stats.turns;
     requested_ = false;
     timePassed();
@@ -36,19 +42,45 @@ void TurnCore::beforePoll() {
     runFlushes();
     if (watched_) [[unlikely]]
         beforePollTook_ = freshNow() - turnBegan_;
-    inPhase_ = false; // the time stays known until the backend waits
 }
 
 void TurnCore::afterPoll() {
     inPhase_ = true;
+    runAfterPoll();
+    inPhase_ = false;
+}
+
+inline void TurnCore::runAfterPoll() {
     if (!inbox_.empty())
         runInbox();
     runFlushes();
     runClosings();
     if (watched_) [[unlikely]]
         endWatchedTurn();
-    inPhase_ = inTurn_ = false;
+    inTurn_ = false;
     timePassed();
+}
+
+// A host's loop may run inside any of the callbacks, so every phase tells the host what is to be done.
+void TurnCore::beforeHostedPoll(bool nested) {
+    if (nested)
+        adoptUnfinished();
+    runBeforePoll();
+    timePassed();
+}
+
+void TurnCore::afterHostedPoll() {
+    if (!posted_.empty() && inbox_.empty())
+        runInbox();
+    runAfterPoll();
+}
+
+// What the phases further out on the stack have not come to comes first; they find nothing left.
+void TurnCore::adoptUnfinished() noexcept {
+    flushing_.takeAll(dirty_);
+    dirty_.takeAll(flushing_);
+    ending_.takeAll(closings_);
+    closings_.takeAll(ending_);
 }
 
 void TurnCore::endWatchedTurn() {
@@ -64,26 +96,34 @@ void TurnCore::endWatchedTurn() {
 }
 
 void TurnCore::runTimers() {
-    stats.timersRun += timers.runDue(now(), [this](Function<void()>& call) { guard("timed call", call); });
+    stats.timersRun += timers.runDue(now(), [this](Function<void()>& call) {
+        guard("timed call", call);
+        return !budgetIsSpent();
+    });
 }
 
 void TurnCore::runInbox() {
     for (auto& call : inbox_.takeAll())
+        posted_.push_back(std::move(call));
+    for (std::size_t left = posted_.size(); left > 0 && !posted_.empty(); --left) {
+        Function<void()> call = std::move(posted_.front());
+        posted_.pop_front();
         guard("call from a thread", call);
+        if (budgetIsSpent())
+            break;
+    }
 }
 
 void TurnCore::runWaitingFlushes() {
-    IntrusiveList<Flushable, DirtyTag> now; // what gets dirty meanwhile waits for the next flush phase
-    now.takeAll(dirty_);
-    while (!now.empty())
-        now.popFront().onFlush();
+    flushing_.takeAll(dirty_); // what gets dirty meanwhile waits for the next flush phase
+    while (!flushing_.empty())
+        flushing_.popFront().onFlush();
 }
 
 void TurnCore::runWaitingClosings() {
-    IntrusiveList<Closing, ClosingTag> now; // what ends meanwhile is told in the next close phase
-    now.takeAll(closings_);
-    while (!now.empty())
-        now.popFront().onClosePhase();
+    ending_.takeAll(closings_); // what ends meanwhile is told in the next close phase
+    while (!ending_.empty())
+        ending_.popFront().onClosePhase();
 }
 
 void TurnCore::beginLinger(Lingering& stream) {

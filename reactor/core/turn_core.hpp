@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -132,6 +133,24 @@ public:
     void beforePoll();
     void afterPoll();
 
+    /// The same for a reactor that a host's loop drives, and that may be driven from inside its own callbacks.
+    /// @param nested a turn is on the stack already: this one carries on what that has not finished.
+    void beforeHostedPoll(bool nested);
+    void afterHostedPoll();
+
+    /// Work that a turn on the stack, or a budget, has left.
+    bool hasUnfinished() const noexcept { return !flushing_.empty() || !ending_.empty() || !posted_.empty(); }
+
+    /// From this time on phases end early, after one callback at least; for hosted turns. `TimePoint::max()`: never.
+    void setBudgetEnd(TimePoint end) noexcept { budgetEnd_ = end; }
+    bool budgetIsSpent() const noexcept { return budgetEnd_ != TimePoint::max() && freshNow() >= budgetEnd_; }
+
+    /// At the reactor's end: calls that were taken from the inbox and not made.
+    void dropPosted() noexcept { std::deque<Function<void()>>().swap(posted_); }
+
+    /// The bytes in the cork leave, and no callback's writes gather any more: a host's loop runs inside it.
+    void releaseCork();
+
     /// The flush and close phases alone, for a shutdown.
     void runClosings() {
         if (!closings_.empty())
@@ -199,6 +218,9 @@ public:
         touched();
     }
 
+    /// Whoever asked for one has no need of it any more.
+    void forgetRequest() noexcept { requested_ = false; }
+
     bool hasWork() const noexcept { return !dirty_.empty() || !closings_.empty(); }
 
     /// Runs user code that belongs to no connection; what it throws is logged with `what`.
@@ -263,6 +285,9 @@ private:
     }
 
     static void logEscaped(std::string_view what) noexcept;
+    void runBeforePoll();
+    void runAfterPoll();
+    void adoptUnfinished() noexcept;
     void runTimers();
     void runInbox();
     void runWaitingFlushes();
@@ -272,7 +297,10 @@ private:
     TurnHost& host_;
     RemoteInbox& inbox_;
     IntrusiveList<Flushable, DirtyTag> dirty_;
+    IntrusiveList<Flushable, DirtyTag> flushing_; // by the flush phase that runs
     IntrusiveList<Closing, ClosingTag> closings_;
+    IntrusiveList<Closing, ClosingTag> ending_; // by the close phase that runs
+    std::deque<Function<void()>> posted_;       // taken from the inbox
     IntrusiveList<Live, LiveTag> live_;
     IntrusiveList<Lingering, LingerTag> lingering_;
     std::uint64_t lastId_ = 0;
@@ -281,6 +309,7 @@ private:
     TimePoint turnBegan_{};
     Duration beforePollTook_{};
     Duration slowTurn_{};
+    TimePoint budgetEnd_ = TimePoint::max();
     std::atomic<std::thread::id> thread_ = std::this_thread::get_id(); // others ask whether it is theirs
     bool nowKnown_ = false;
     bool inPhase_ = false;

@@ -1,6 +1,7 @@
 #include <reactor/libuv/descriptor_watch.hpp>
 
 #include <reactor/errors.hpp>
+#include <reactor/libuv/embedded_loop.hpp>
 
 #include <memory>
 #include <system_error>
@@ -35,6 +36,8 @@ void DescriptorWatch::watch(int events) {
     } else {
         uv_poll_start(&block_->handle, events, &onPoll);
     }
+    if (block_->context->embedded) // libuv tells the kernel as it begins to poll
+        block_->context->embedded->touched();
 }
 
 void DescriptorWatch::onPoll(uv_poll_t* handle, int status, int events) {

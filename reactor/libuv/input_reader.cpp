@@ -18,6 +18,7 @@
 #include <cerrno>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 namespace torsion {
 
@@ -61,6 +62,13 @@ public:
     Impl(UvReactor& reactor, int descriptor, InputEvents& events)
         : context_(reactor.context()), events_(events), source_(openSource(descriptor)) {}
 
+    ~Impl() {
+        if (gone_)
+            *gone_ = true;
+    }
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
+
     void resume();
     void pause() noexcept;
     bool isReading() const noexcept { return reading_; }
@@ -70,6 +78,7 @@ private:
     void readNextTurn();
     void waitForInput();
     void read();
+    void deliver(std::string_view data);
     ssize_t readInto(char* buffer, std::size_t size);
     void end(const Failure& reason);
 
@@ -78,8 +87,10 @@ private:
     Source source_; // closed after the watch, which is destroyed first
     std::optional<uv::DescriptorWatch> watch_;
     ScopedCall nextTurn_;
+    bool* gone_ = nullptr; // while events_ are told
     bool reading_ = false;
     bool ended_ = false;
+    bool missed_ = false; // input came meanwhile
 };
 
 void InputReader::Impl::resume() {
@@ -119,8 +130,15 @@ void InputReader::Impl::onReady(int status, int) {
         read();
 }
 
-// The last thing that is done here is a callback, in which this object may be destroyed.
+// The last thing that is done here is a callback, in which this object may be destroyed. A host's loop may run inside
+// it, and what comes then waits.
 void InputReader::Impl::read() {
+    if (gone_) {
+        missed_ = true;
+        if (watch_)
+            watch_->watch(0);
+        return;
+    }
     const ssize_t count = readInto(context_.readBuffer.get(), uv::LoopContext::kReadSize);
     if (count == 0)
         return end(Failure::of<ConnectionDone>());
@@ -137,8 +155,19 @@ void InputReader::Impl::read() {
         readNextTurn();
     if (count > 0) {
         const std::string_view data(context_.readBuffer.get(), static_cast<std::size_t>(count));
-        context_.turn.guard("inputReceived", [&events = events_, data] { events.inputReceived(data); });
+        deliver(data);
     }
+}
+
+void InputReader::Impl::deliver(std::string_view data) {
+    bool gone = false;
+    gone_ = &gone;
+    context_.turn.guard("inputReceived", [this, data] { events_.inputReceived(data); });
+    if (gone)
+        return;
+    gone_ = nullptr;
+    if (std::exchange(missed_, false) && reading_)
+        readNextTurn();
 }
 
 ssize_t InputReader::Impl::readInto(char* buffer, std::size_t size) {

@@ -11,6 +11,7 @@
 namespace torsion::uv {
 
 struct ReadyTag;
+class EmbeddedLoop;
 
 /// Something that libuv reported an event for.
 class Ready : public core::ListHook<ReadyTag> {
@@ -18,6 +19,9 @@ public:
     /// @param status libuv's: negative when the descriptor is in error
     /// @param events UV_READABLE | UV_WRITABLE | UV_PRIORITIZED
     virtual void onReady(int status, int events) = 0;
+
+    /// The same while a host's loop runs inside a callback: maybe one of this object's.
+    virtual void onReadyNested(int status, int events) { onReady(status, events); }
 
     int readyStatus = 0; ///< kept while waiting for its turn
     int readyEvents = 0;
@@ -35,7 +39,9 @@ struct LoopContext {
     bool direct; ///< events are delivered from inside the poll
     std::unique_ptr<char[]> readBuffer = std::make_unique_for_overwrite<char[]>(kReadSize);
     core::IntrusiveList<Ready, ReadyTag> ready{};
-    int inside = 0; ///< callbacks of ours on the stack
+    core::IntrusiveList<Ready, ReadyTag> delivering{}; ///< what the second phase has not come to
+    EmbeddedLoop* embedded = nullptr;                  ///< a host's loop drives this one
+    int inside = 0;                                    ///< callbacks of ours on the stack
 
     /// Every libuv callback for a descriptor ends here.
     void report(Ready& object, int status, int events) {
@@ -55,10 +61,9 @@ struct LoopContext {
     void deliverReady() {
         if (ready.empty())
             return;
-        core::IntrusiveList<Ready, ReadyTag> now;
-        now.takeAll(ready);
-        while (!now.empty()) {
-            Ready& object = now.popFront();
+        delivering.takeAll(ready);
+        while (!delivering.empty()) {
+            Ready& object = delivering.popFront();
             object.onReady(object.readyStatus, object.readyEvents);
         }
     }

@@ -51,6 +51,13 @@ public:
     /// The next poll does not wait / waits again.
     void setBusy(bool busy) noexcept { setBusy(*block_, busy); }
 
+    /// A host drives the loop, and what comes after a poll is done outside of it: no check any more.
+    void leaveTurns() noexcept {
+        uv_check_stop(&block_->check);
+        setBusy(false);
+        clearAlarm();
+    }
+
     /// Ends the wait `milliseconds` from now at the latest.
     void setAlarm(std::uint64_t milliseconds) noexcept;
     void clearAlarm() noexcept;

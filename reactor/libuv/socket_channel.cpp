@@ -95,6 +95,11 @@ void SocketChannel::onReady(int status, int events) {
     onRareEvent(status, events);
 }
 
+void SocketChannel::onReadyNested(int status, int events) {
+    events_->onNestedEvent();
+    onReady(status, events);
+}
+
 void SocketChannel::onRareEvent(int status, int events) {
     if (status < 0) { // the socket is in error: libuv has stopped watching
         watch_.stopped();

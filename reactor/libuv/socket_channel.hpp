@@ -50,6 +50,7 @@ private:
     ~SocketChannel() override = default;
 
     void onReady(int status, int events) override;
+    void onReadyNested(int status, int events) override;
     void onRareEvent(int status, int events);
     void checkBroken();
     void updateWatch();

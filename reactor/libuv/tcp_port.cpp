@@ -88,17 +88,20 @@ void TcpPort::onReady(int status, int) {
         return rest();
     }
     bool gone = false;
-    gone_ = &gone;
+    bool* const outer = std::exchange(gone_, &gone); // of a host's loop inside this one's callbacks
     int accepted = 0;
     while (accepted < batch_) {
         const bool more = acceptOne();
-        if (gone)
+        if (gone) {
+            if (outer)
+                *outer = true;
             return;
+        }
         if (!more || !accepting_)
             break;
         ++accepted;
     }
-    gone_ = nullptr;
+    gone_ = outer;
     batch_ = std::clamp(accepted == batch_ ? batch_ * 2 : accepted, 1, budget_);
 }
 

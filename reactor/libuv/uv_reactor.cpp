@@ -1,6 +1,7 @@
 #include <reactor/libuv/uv_reactor.hpp>
 
 #include <reactor/errors.hpp>
+#include <reactor/libuv/embedded_loop.hpp>
 #include <reactor/libuv/loop_context.hpp>
 #include <reactor/libuv/loop_hooks.hpp>
 #include <reactor/libuv/secure_random.hpp>
@@ -119,10 +120,23 @@ struct UvReactor::Impl final : uv::LoopListener {
     std::optional<uv::LoopHooks::KeepAlive> pending; // while something is under way elsewhere
     std::optional<uv::Signals> signals;
     std::optional<int> signal;
-    std::optional<TimePoint> alarm;     // what the hooks' alarm is set for
-    std::optional<TimePoint> waitUntil; // of iterate(wait)
-    bool bounded = false;               // the last poll was: busy, or with an alarm
+    std::shared_ptr<uv::EmbeddedLoop> embedded;
+    std::optional<uv::LoopHooks::KeepAlive> stopping; // of a stop() on a foreign loop
+    std::shared_ptr<Function<void()>> stopped;        // whom onStopped() named
+    std::optional<TimePoint> alarm;                   // what the hooks' alarm is set for
+    std::optional<TimePoint> waitUntil;               // of iterate(wait)
+    bool turning = false;                             // we run the loop ourselves
+    bool bounded = false;                             // the last poll was: busy, or with an alarm
     SecureRandom secureRandom;
+};
+
+/// While we run the loop ourselves.
+struct UvReactor::Turning {
+    explicit Turning(Impl& impl) noexcept : impl_(impl) { impl_.turning = true; }
+    Turning(const Turning&) = delete;
+    Turning& operator=(const Turning&) = delete;
+    ~Turning() { impl_.turning = false; }
+    Impl& impl_;
 };
 
 UvReactor::UvReactor(const ReactorOptions& options) : UvReactor(nullptr, options) {}
@@ -137,9 +151,13 @@ UvReactor::UvReactor(uv_loop_t* loop, const ReactorOptions& options)
 UvReactor::~UvReactor() {
     endEverything();
     resolver_.reset();
+    if (impl_->embedded)
+        impl_->embedded->reactorGone();
 }
 
 void UvReactor::checkRunnable() const {
+    if (impl_->embedded)
+        throw std::logic_error("run() or iterate() on an embedded reactor: its host's loop drives it, after start()");
     if (!impl_->ownLoop && !impl_->options.runForeignLoop)
         throw std::logic_error("run() or iterate() on a foreign loop: its owner runs it (or set runForeignLoop)");
 }
@@ -147,6 +165,7 @@ void UvReactor::checkRunnable() const {
 // While we run a foreign loop, it must not end for want of handles that count.
 void UvReactor::runTurns() {
     const uv::LoopHooks::KeepAlive alive(*impl_->hooks);
+    const Turning turning(*impl_);
     prepareFirst();
     while (!leaving())
         uv_run(impl_->context.loop, UV_RUN_DEFAULT);
@@ -154,6 +173,7 @@ void UvReactor::runTurns() {
 
 void UvReactor::runOneTurn(Duration wait) {
     const uv::LoopHooks::KeepAlive alive(*impl_->hooks);
+    const Turning turning(*impl_);
     impl_->waitUntil = readClock() + std::max(wait, Duration::zero());
     impl_->bounded = true;
     prepareFirst();
@@ -167,13 +187,61 @@ void UvReactor::prepareFirst() {
         prepare();
 }
 
+// uv_stop() outside of uv_run() would swallow the owner's next turn.
 void UvReactor::interrupt() noexcept {
-    uv_stop(impl_->context.loop);
+    if (impl_->turning)
+        uv_stop(impl_->context.loop);
+    else
+        turn().requestTurn();
+}
+
+bool UvReactor::isRunByOthers() const noexcept {
+    return impl_->embedded || !impl_->ownLoop;
+}
+
+void UvReactor::becomeEmbedded(std::shared_ptr<uv::EmbeddedLoop> loop) {
+    if (!impl_->ownLoop)
+        throw std::logic_error("embed() on a foreign loop, which its owner runs already");
+    if (impl_->embedded)
+        throw std::logic_error("embed() on a reactor that is embedded already");
+    if (isStarted() || inside() || isInsideCallback())
+        throw std::logic_error("embed() on a reactor that runs");
+    impl_->hooks->leaveTurns();
+    impl_->alarm.reset();
+    impl_->bounded = false;
+    impl_->context.direct = false;
+    impl_->context.embedded = loop.get();
+    impl_->embedded = std::move(loop);
+}
+
+void UvReactor::start() {
+    if (!isRunByOthers())
+        throw std::logic_error("start() on a reactor with a loop of its own: run() runs it, or embed() it first");
+    begin();
+    turn().requestTurn();
+}
+
+// Until the owner's loop has done it, it must not end.
+void UvReactor::stop(StopOptions options) {
+    ReactorCore::stop(options);
+    if (!impl_->ownLoop && !impl_->turning)
+        impl_->stopping.emplace(*impl_->hooks);
+}
+
+void UvReactor::onStopped(Function<void()> f) {
+    checkThread();
+    impl_->stopped = f ? std::make_shared<Function<void()>>(std::move(f)) : nullptr;
+}
+
+// It may destroy this object.
+void UvReactor::tellStopped() noexcept {
+    if (const auto stopped = impl_->stopped)
+        turn().guard("onStopped", *stopped);
 }
 
 void UvReactor::onStarted() {
     impl_->signal.reset();
-    if (!impl_->options.handleSignals || !impl_->ownLoop)
+    if (!impl_->options.handleSignals || isRunByOthers())
         return;
     impl_->signals.emplace(impl_->context.loop, [this](int number) {
         impl_->signal = number;
@@ -184,8 +252,16 @@ void UvReactor::onStarted() {
     });
 }
 
-void UvReactor::onStopped() noexcept {
+// Nothing is left that would keep a foreign loop from ending.
+void UvReactor::onRunEnded() noexcept {
     impl_->signals.reset();
+    impl_->stopping.reset();
+    if (!impl_->ownLoop)
+        boundPoll();
+}
+
+bool UvReactor::isNested() const noexcept {
+    return impl_->embedded && impl_->embedded->isNested();
 }
 
 void UvReactor::onPending(bool any) {
@@ -235,15 +311,18 @@ void UvReactor::check() {
     if (impl_->ownLoop) {
         if (!leaving() && !impl_->waitUntil) // iterate() is one turn
             preparePoll();
-    } else {
-        if (impl_->bounded || !turn().isQuiet())
-            boundPoll();
+        --impl_->context.inside;
+        return;
     }
+    if (impl_->bounded || !turn().isQuiet())
+        boundPoll();
     --impl_->context.inside;
+    if (leaving() && !impl_->turning && endIfLeft())
+        tellStopped(); // the last thing: it may destroy this object
 }
 
 bool UvReactor::isInsideCallback() const noexcept {
-    return impl_ && impl_->context.inside != 0;
+    return impl_ && (impl_->context.inside != 0 || (impl_->embedded && impl_->embedded->isInside()));
 }
 
 TimePoint UvReactor::readClock() const noexcept {
@@ -259,6 +338,8 @@ TimePoint UvReactor::roughNow() const noexcept {
 void UvReactor::touched() noexcept {
     if (!impl_ || impl_->context.inside != 0)
         return;
+    if (impl_->embedded)
+        return impl_->embedded->touched();
     impl_->bounded = true;
     impl_->hooks->setBusy(true);
 }
@@ -286,7 +367,7 @@ Random& UvReactor::secureRandom() {
 // Time stands still in our callbacks alone: the loop may wait after one of the user's own handles, and what that was
 // told must not be kept.
 TimePoint UvReactor::now() const {
-    return impl_->context.inside != 0 ? ReactorCore::now() : readClock();
+    return isInsideCallback() ? ReactorCore::now() : readClock();
 }
 
 std::chrono::system_clock::time_point UvReactor::wall() const {

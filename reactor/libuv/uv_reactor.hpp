@@ -1,6 +1,7 @@
 #pragma once
 
 #include <reactor/core/reactor_core.hpp>
+#include <reactor/function.hpp>
 
 #include <memory>
 #include <optional>
@@ -10,9 +11,13 @@ struct uv_loop_s; // libuv's uv_loop_t
 
 namespace torsion {
 
+class Embedding;
+struct EmbedOptions;
+
 namespace uv {
+class EmbeddedLoop;
 struct LoopContext;
-}
+} // namespace uv
 
 /// When events reach user code.
 enum class Dispatch {
@@ -52,6 +57,27 @@ public:
     explicit UvReactor(uv_loop_s* loop, const ReactorOptions& options = {});
     ~UvReactor() override;
 
+    /// Lets the loop of a host drive this reactor, which has a loop of its own, from now on: see
+    /// <reactor/embedding/embedding.hpp>, which has to be included.
+    /// @throws std::logic_error on a foreign loop, the second time, and while the reactor runs; std::system_error
+    Embedding embed();
+    Embedding embed(const EmbedOptions& options);
+
+    /// Begins, for a loop that somebody else runs (a foreign one, or an embedding host's): the startup triggers run,
+    /// and `stop()` is allowed. That ends it as the loop's owner goes on running the loop; then `onStopped` is told,
+    /// and `start()` is legal again. The reactor serves what is opened before, too, and after; timers are not kept
+    /// back.
+    /// @throws std::logic_error on a loop of the reactor's own that is not embedded: `run()` is for that;
+    ///     ReactorAlreadyRunning; what keeps a reactor from starting
+    void start();
+
+    /// Has `f` called whenever a `stop()` or `crash()` has ended what `start()` began: connections and ports are closed
+    /// (after `crash()` they are not), and nothing of ours is on the stack; `f` may call `start()`, or destroy the
+    /// reactor. Replaces the last one; null for none.
+    void onStopped(Function<void()> f);
+
+    void stop(StopOptions options = {}) override;
+
     /// The signal that stopped the last `run()`, for a program that wants to end by it; none otherwise (G34).
     std::optional<int> stoppedBySignal() const noexcept;
 
@@ -76,7 +102,9 @@ public:
                                                       core::ConnectEvents& events) override;
 
 private:
+    friend class uv::EmbeddedLoop;
     struct Impl;
+    struct Turning;
 
     void checkRunnable() const override;
     bool isInsideCallback() const noexcept override;
@@ -84,7 +112,8 @@ private:
     void runOneTurn(Duration wait) override;
     void interrupt() noexcept override;
     void onStarted() override;
-    void onStopped() noexcept override;
+    void onRunEnded() noexcept override;
+    bool isNested() const noexcept override;
     void onPending(bool any) override;
     TimePoint readClock() const noexcept override;
     TimePoint roughNow() const noexcept override;
@@ -95,6 +124,9 @@ private:
     void prepareFirst();
     void boundPoll();
     void check();
+    void becomeEmbedded(std::shared_ptr<uv::EmbeddedLoop> loop);
+    bool isRunByOthers() const noexcept;
+    void tellStopped() noexcept;
 
     std::unique_ptr<Impl> impl_;
 };

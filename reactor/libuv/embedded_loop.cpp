@@ -1,0 +1,279 @@
+#include <reactor/libuv/embedded_loop.hpp>
+
+#include <reactor/libuv/loop_context.hpp>
+#include <reactor/libuv/uv_reactor.hpp>
+
+#include <uv.h>
+
+#include <sys/timerfd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+namespace torsion::uv {
+
+namespace {
+
+// Before it uv_backend_timeout() forgot descriptors that the kernel had not been told of yet.
+constexpr unsigned kOldestLibuv = (1U << 16U) | (44U << 8U);
+
+constexpr std::chrono::milliseconds kLongestWait{std::numeric_limits<int>::max()};
+
+// Long ago: an alarm that is set for it fires at once.
+constexpr TimePoint kNow = TimePoint::fromNanoseconds(1);
+
+Descriptor makeTimer() {
+    Descriptor timer(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+    if (!timer)
+        throw std::system_error(errno, std::generic_category(), "cannot make a timer for an embedded reactor");
+    return timer;
+}
+
+} // namespace
+
+EmbeddedLoop::Alarm::Alarm(LoopContext& context) : timer_(makeTimer()), watch_(context, timer_.get(), *this) {
+    watch_.watch(UV_READABLE);
+}
+
+// Setting it takes back that it has fired, too, so it is never read. The clock is uv_hrtime()'s.
+void EmbeddedLoop::Alarm::set(std::optional<TimePoint> time) noexcept {
+    if (!fired_ && time == time_)
+        return;
+    itimerspec spec{};
+    if (time) {
+        const std::int64_t nanoseconds = std::max<std::int64_t>(time->nanoseconds(), 1);
+        spec.it_value.tv_sec = nanoseconds / 1'000'000'000;
+        spec.it_value.tv_nsec = nanoseconds % 1'000'000'000;
+    }
+    ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &spec, nullptr);
+    fired_ = false;
+    time_ = time;
+}
+
+void EmbeddedLoop::Alarm::setAtLatest(TimePoint time) noexcept {
+    if (fired_ || !time_ || time < *time_)
+        set(time);
+}
+
+/// While it lives there is another buffer to read into: a view of the first is with a callback on the stack.
+class EmbeddedLoop::NestedBuffer {
+public:
+    NestedBuffer(LoopContext& context, std::unique_ptr<char[]>& spare)
+        : context_(context), spare_(spare),
+          outer_(std::exchange(context.readBuffer,
+                               spare ? std::move(spare)
+                                     : std::make_unique_for_overwrite<char[]>(LoopContext::kReadSize))) {}
+    NestedBuffer(const NestedBuffer&) = delete;
+    NestedBuffer& operator=(const NestedBuffer&) = delete;
+    ~NestedBuffer() { spare_ = std::exchange(context_.readBuffer, std::move(outer_)); }
+
+private:
+    LoopContext& context_;
+    std::unique_ptr<char[]>& spare_;
+    std::unique_ptr<char[]> outer_;
+};
+
+std::shared_ptr<EmbeddedLoop> EmbeddedLoop::embed(UvReactor& reactor, const Options& options) {
+    reactor.checkThread();
+    if (uv_version() < kOldestLibuv)
+        throw std::logic_error("embedding needs libuv 1.44 or newer");
+    if (options.budget.count() < 0)
+        throw std::invalid_argument("embed: budget is negative");
+    auto loop = std::make_shared<EmbeddedLoop>(reactor, options);
+    reactor.becomeEmbedded(loop);
+    loop->poll();
+    return loop;
+}
+
+EmbeddedLoop::EmbeddedLoop(UvReactor& reactor, const Options& options) : reactor_(&reactor), options_(options) {
+    if (options_.singleDescriptor)
+        alarm_.emplace(reactor.context());
+}
+
+int EmbeddedLoop::descriptor() const noexcept {
+    return reactor_ ? uv_backend_fd(reactor_->loop()) : -1;
+}
+
+// The host is about to wait: inside a dispatch that means that its loop runs in one of our callbacks.
+std::optional<std::chrono::milliseconds> EmbeddedLoop::timeout() noexcept {
+    using std::chrono::milliseconds;
+    if (!reactor_)
+        return std::nullopt;
+    reactor_->checkThread();
+    quiet_ = announced_ = false;
+    if (depth_ != 0)
+        reactor_->turn().releaseCork();
+    if (alarm_) {
+        alarm_->set(nextWake());
+        return std::nullopt;
+    }
+    const std::optional<TimePoint> wake = nextWake();
+    if (!wake)
+        return std::nullopt;
+    const Duration left = *wake - reactor_->readClock();
+    return std::clamp(std::chrono::ceil<milliseconds>(left), milliseconds(0), kLongestWait);
+}
+
+// The descriptor does not tell of it.
+bool EmbeddedLoop::hasWork() const noexcept {
+    const LoopContext& context = reactor_->context();
+    core::TurnCore& turn = reactor_->turn();
+    return turn.isBusy() || turn.hasUnfinished() || !context.ready.empty() || !context.delivering.empty() ||
+           (uv_loop_alive(context.loop) != 0 && uv_backend_timeout(context.loop) == 0);
+}
+
+// libuv's own timers are those of somebody's handles on our loop; they count from its time, which may be old.
+std::optional<TimePoint> EmbeddedLoop::nextWake() noexcept {
+    if (hasWork())
+        return kNow;
+    std::optional<TimePoint> wake = reactor_->turn().nextEvent();
+    uv_loop_t* loop = reactor_->loop();
+    if (uv_backend_timeout(loop) > 0) {
+        uv_update_time(loop);
+        const TimePoint due = reactor_->readClock() + std::chrono::milliseconds(uv_backend_timeout(loop));
+        wake = wake ? std::min(*wake, due) : due;
+    }
+    return wake;
+}
+
+EmbeddedLoop::Outcome EmbeddedLoop::dispatch() {
+    if (!reactor_)
+        return Outcome::Stopped;
+    reactor_->checkThread();
+    if (polling_ || telling_)
+        return Outcome::Busy;
+    const std::shared_ptr<EmbeddedLoop> self = shared_from_this(); // a callback may drop the last handle
+    runTurn();
+    if (depth_ == 0)
+        finishStop();
+    if (!reactor_)
+        return Outcome::Stopped;
+    const std::optional<TimePoint> wake = nextWake();
+    if (alarm_)
+        alarm_->set(wake);
+    if (wake && (*wake == kNow || *wake <= reactor_->readClock()))
+        return Outcome::More;
+    return stopped_ && !reactor_->isStarted() ? Outcome::Stopped : Outcome::Idle;
+}
+
+void EmbeddedLoop::runTurn() {
+    const bool nested = depth_ != 0;
+    std::optional<NestedBuffer> buffer;
+    if (nested) {
+        buffer.emplace(reactor_->context(), spareBuffer_);
+        reactor_->turn().releaseCork();
+    }
+    ++depth_;
+    runPhases(nested);
+    --depth_;
+    if (nested && reactor_->isStopping())
+        stopHeld_ = true;
+    quiet_ = announced_ = false; // nested: back in the host's loop, inside a callback
+}
+
+void EmbeddedLoop::runPhases(bool nested) {
+    core::TurnCore& turn = reactor_->turn();
+    quiet_ = true;
+    turn.setBudgetEnd(options_.budget.count() == 0 ? TimePoint::max() : turn.freshNow() + options_.budget);
+    turn.beforeHostedPoll(nested);
+    poll();
+    deliver(nested);
+    turn.afterHostedPoll();
+}
+
+// Tells the kernel of what is to be watched, too: of the alarm's descriptor, for one, which wakes nobody before.
+void EmbeddedLoop::poll() {
+    polling_ = true;
+    uv_run(reactor_->loop(), UV_RUN_NOWAIT);
+    polling_ = false;
+}
+
+// What is ready, one event for each; what dispatches further out have not come to is first.
+void EmbeddedLoop::deliver(bool nested) {
+    LoopContext& context = reactor_->context();
+    context.delivering.takeAll(context.ready);
+    while (!context.delivering.empty()) {
+        Ready& object = context.delivering.popFront();
+        if (nested)
+            object.onReadyNested(object.readyStatus, object.readyEvents);
+        else
+            object.onReady(object.readyStatus, object.readyEvents);
+        if (reactor_->turn().budgetIsSpent())
+            break;
+    }
+}
+
+// Nothing of ours is on the stack here, so a stop that a dispatch inside another asked for can go on.
+void EmbeddedLoop::finishStop() noexcept {
+    if (reactor_->isStarted())
+        stopped_ = false;
+    if (std::exchange(stopHeld_, false))
+        reactor_->turn().requestTurn();
+    if (!reactor_->endIfLeft())
+        return;
+    stopped_ = true;
+    reactor_->tellStopped(); // may destroy the reactor
+}
+
+void EmbeddedLoop::touched() noexcept {
+    if (!reactor_)
+        return;
+    if (alarm_) {
+        if (const std::optional<TimePoint> wake = nextWake())
+            alarm_->setAtLatest(*wake);
+        return;
+    }
+    if (quiet_ || announced_ || !onChange_)
+        return;
+    announced_ = true;
+    tell(onChange_);
+}
+
+void EmbeddedLoop::tell(std::shared_ptr<Function<void()>> f) noexcept {
+    const bool outer = std::exchange(telling_, true);
+    reactor_->turn().guard("a host's function", *f);
+    telling_ = outer;
+}
+
+void EmbeddedLoop::onChange(Function<void()> f) {
+    if (f && onChange_)
+        throw std::logic_error("onChange: this reactor has a host already");
+    onChange_ = f ? std::make_shared<Function<void()>>(std::move(f)) : nullptr;
+}
+
+void EmbeddedLoop::onGone(Function<void()> f) {
+    if (f && onGone_)
+        throw std::logic_error("onGone: this reactor has a host already");
+    onGone_ = f ? std::make_shared<Function<void()>>(std::move(f)) : nullptr;
+}
+
+void EmbeddedLoop::reactorGone() noexcept {
+    if (onGone_)
+        tell(onGone_);
+    alarm_.reset();
+    onChange_.reset();
+    onGone_.reset();
+    reactor_->context().embedded = nullptr;
+    reactor_ = nullptr;
+}
+
+// A timer that was shared with the parent process would be set by both.
+void EmbeddedLoop::afterFork() {
+    if (!reactor_)
+        return;
+    if (isInside())
+        throw std::logic_error("afterFork() inside a dispatch");
+    if (const int error = uv_loop_fork(reactor_->loop()); error != 0)
+        throw std::system_error(-error, std::generic_category(), "cannot use a loop after fork()");
+    ++generation_;
+    if (alarm_)
+        alarm_.emplace(reactor_->context());
+    poll();
+    touched();
+}
+
+} // namespace torsion::uv

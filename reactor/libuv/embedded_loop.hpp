@@ -1,0 +1,108 @@
+#pragma once
+
+#include <reactor/function.hpp>
+#include <reactor/libuv/descriptor.hpp>
+#include <reactor/libuv/descriptor_watch.hpp>
+#include <reactor/time_point.hpp>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+
+namespace torsion {
+
+class UvReactor;
+
+namespace uv {
+
+/// A reactor's own loop that a host's loop drives; what stands behind `Embedding`, which says what its functions do.
+///
+/// A dispatch is a turn in two phases: libuv's poll, which does not wait and in which our callbacks only collect what
+/// is ready, and then, outside of libuv, the user's callbacks. So a host's loop may run inside any of these and
+/// dispatch again: that one takes over what the outer one has not come to, reads into a buffer of its own, and leaves
+/// the connections alone whose callbacks are on the stack.
+///
+/// Shared by the reactor and the Embeddings; lives longer than the reactor, and does nothing then.
+class EmbeddedLoop final : public std::enable_shared_from_this<EmbeddedLoop> {
+public:
+    struct Options {
+        bool singleDescriptor = false;
+        std::chrono::microseconds budget{0};
+    };
+    enum class Outcome { Idle, More, Busy, Stopped };
+
+    /// Embeds the reactor. @throws as UvReactor::embed
+    static std::shared_ptr<EmbeddedLoop> embed(UvReactor& reactor, const Options& options);
+
+    EmbeddedLoop(UvReactor& reactor, const Options& options);
+    EmbeddedLoop(const EmbeddedLoop&) = delete;
+    EmbeddedLoop& operator=(const EmbeddedLoop&) = delete;
+
+    int descriptor() const noexcept;
+    std::optional<std::chrono::milliseconds> timeout() noexcept;
+    Outcome dispatch();
+    void onChange(Function<void()> f);
+    void onGone(Function<void()> f);
+    void afterFork();
+    unsigned generation() const noexcept { return generation_; }
+    bool isSingleDescriptor() const noexcept { return options_.singleDescriptor; }
+
+    /// The reactor; null when it is gone.
+    UvReactor* reactor() const noexcept { return reactor_; }
+
+    /// @name For the reactor
+    /// @{
+    void touched() noexcept;
+    void reactorGone() noexcept;
+    bool isInside() const noexcept { return depth_ != 0 || polling_; }
+    bool isNested() const noexcept { return depth_ > 1; }
+    /// @}
+
+private:
+    /// Wakes the descriptor at a time, from inside the loop.
+    class Alarm final : private Ready {
+    public:
+        explicit Alarm(LoopContext& context);
+        /// None: never. Costs a system call unless it is set so.
+        void set(std::optional<TimePoint> time) noexcept;
+        /// As above, unless it is set for that time or an earlier one.
+        void setAtLatest(TimePoint time) noexcept;
+
+    private:
+        void onReady(int, int) override { fired_ = true; }
+
+        Descriptor timer_; // closed after the watch, which is destroyed first
+        DescriptorWatch watch_;
+        std::optional<TimePoint> time_;
+        bool fired_ = false;
+    };
+
+    class NestedBuffer;
+
+    void runTurn();
+    void runPhases(bool nested);
+    void poll();
+    void deliver(bool nested);
+    void finishStop() noexcept;
+    bool hasWork() const noexcept;
+    std::optional<TimePoint> nextWake() noexcept;
+    void tell(std::shared_ptr<Function<void()>> f) noexcept;
+
+    UvReactor* reactor_;
+    Options options_;
+    std::optional<Alarm> alarm_;                 // in single-descriptor mode
+    std::shared_ptr<Function<void()>> onChange_; // shared with the call in progress, which may replace it
+    std::shared_ptr<Function<void()>> onGone_;
+    std::unique_ptr<char[]> spareBuffer_;
+    unsigned generation_ = 0;
+    int depth_ = 0;          // dispatches on the stack
+    bool polling_ = false;   // uv_run is
+    bool quiet_ = false;     // the innermost dispatch will see whatever changes
+    bool announced_ = false; // the host knows that something has changed
+    bool telling_ = false;   // one of the host's functions is on the stack
+    bool stopHeld_ = false;  // a stop waits for the outermost dispatch
+    bool stopped_ = false;   // since the last start
+};
+
+} // namespace uv
+} // namespace torsion
