@@ -2,6 +2,7 @@
 
 #include "support/skip.hpp"
 
+#include <reactor/embedding/poll.hpp>
 #include <reactor/errors.hpp>
 #include <reactor/factory.hpp>
 #include <reactor/libuv/uv_reactor.hpp>
@@ -50,6 +51,46 @@ private:
     std::unique_ptr<UvReactor> reactor_ = std::make_unique<UvReactor>(ReactorOptions{.dispatch = kDispatch});
 };
 
+/// A host that waits with poll, and has nothing else to do.
+template <bool kSingleDescriptor, bool kIPv6>
+class HostedDriver final : public Driver {
+public:
+    Reactor& reactor() override { return *reactor_; }
+
+    bool reaches(CallableRef<bool()> condition) override {
+        const auto end = SteadyClock::now() + kPatience;
+        while (!condition()) {
+            if (SteadyClock::now() > end)
+                return false;
+            host_.turn({}, 100ms);
+        }
+        return true;
+    }
+
+    void turn() override { host_.embedding().dispatch(); }
+
+    void run() override {
+        bool stopped = false;
+        reactor_->onStopped([&] { stopped = true; });
+        reactor_->start();
+        while (!stopped)
+            host_.turn();
+    }
+
+    void destroyReactor() override { reactor_.reset(); }
+    const char* loopback() const noexcept override { return kIPv6 ? "::1" : "127.0.0.1"; }
+    bool isReal() const noexcept override { return true; }
+
+    std::string name() const override {
+        return std::string("UvReactor, ") + (kIPv6 ? "IPv6" : "IPv4") + ", embedded" +
+               (kSingleDescriptor ? ", single descriptor" : "");
+    }
+
+private:
+    std::unique_ptr<UvReactor> reactor_ = std::make_unique<UvReactor>();
+    PollHost host_{reactor_->embed({.singleDescriptor = kSingleDescriptor})};
+};
+
 template <bool kIPv6>
 class MemoryDriver final : public Driver {
 public:
@@ -90,7 +131,7 @@ void Driver::runUntil(CallableRef<bool()> condition) {
 
 void Driver::turns(int count) {
     for (int i = 0; i < count; ++i)
-        reactor().iterate();
+        turn();
 }
 
 bool Driver::isIPv6() const noexcept {
@@ -99,12 +140,15 @@ bool Driver::isIPv6() const noexcept {
 
 std::span<const Backend> backends() {
     static constexpr std::array kBackends{
-        Backend{"UvReactor, IPv4, direct", true, &make<UvDriver<Dispatch::Direct, false>>},
-        Backend{"UvReactor, IPv6, direct", true, &make<UvDriver<Dispatch::Direct, true>>},
-        Backend{"UvReactor, IPv4, two-phase", true, &make<UvDriver<Dispatch::TwoPhase, false>>},
-        Backend{"UvReactor, IPv6, two-phase", true, &make<UvDriver<Dispatch::TwoPhase, true>>},
-        Backend{"MemoryReactor, IPv4", false, &make<MemoryDriver<false>>},
-        Backend{"MemoryReactor, IPv6", false, &make<MemoryDriver<true>>},
+        Backend{"UvReactor, IPv4, direct", true, true, &make<UvDriver<Dispatch::Direct, false>>},
+        Backend{"UvReactor, IPv6, direct", true, true, &make<UvDriver<Dispatch::Direct, true>>},
+        Backend{"UvReactor, IPv4, two-phase", true, true, &make<UvDriver<Dispatch::TwoPhase, false>>},
+        Backend{"UvReactor, IPv6, two-phase", true, true, &make<UvDriver<Dispatch::TwoPhase, true>>},
+        Backend{"UvReactor, IPv4, embedded", true, false, &make<HostedDriver<false, false>>},
+        Backend{"UvReactor, IPv6, embedded, single descriptor", true, false, &make<HostedDriver<true, true>>},
+        Backend{"UvReactor, IPv4, embedded, single descriptor", true, false, &make<HostedDriver<true, false>>},
+        Backend{"MemoryReactor, IPv4", false, true, &make<MemoryDriver<false>>},
+        Backend{"MemoryReactor, IPv6", false, true, &make<MemoryDriver<true>>},
     };
     return kBackends;
 }
@@ -113,7 +157,9 @@ void runOnBackends(RunOn which, void (*body)(Driver&)) {
     static const bool withIPv6 = hasIPv6();
     bool skipped = false;
     for (const Backend& backend : backends()) {
-        if (which == RunOn::Real && !backend.isReal)
+        if (which != RunOn::All && !backend.isReal)
+            continue;
+        if (which == RunOn::RealAlone && !backend.isAlone)
             continue;
         const std::string name = backend.name;
         INFO("backend: ", name);

@@ -43,6 +43,12 @@ public:
     /// So many turns without waiting. On loopback, what was sent in one turn can be received in the next.
     void turns(int count = 20);
 
+    /// One of them.
+    virtual void turn() { reactor().iterate(); }
+
+    /// What `reactor().run()` does, on a loop that the reactor owns.
+    virtual void run() { reactor().run(); }
+
     /// Destroys the reactor, with whatever is open on it. Nothing else may be called afterwards.
     virtual void destroyReactor() = 0;
 
@@ -62,13 +68,15 @@ public:
 struct Backend {
     const char* name;
     bool isReal;
+    bool isAlone; ///< the reactor runs the process's loop: its own
     std::unique_ptr<Driver> (*make)();
 };
 
-/// UvReactor over IPv4 and IPv6, in both dispatch modes; MemoryReactor over IPv4 and IPv6.
+/// UvReactor over IPv4 and IPv6, in both dispatch modes, and embedded in a host's loop, with time-outs and with a
+/// single descriptor; MemoryReactor over IPv4 and IPv6.
 std::span<const Backend> backends();
 
-enum class RunOn { All, Real };
+enum class RunOn { All, Real, RealAlone };
 
 /// Runs `body` on one backend after the other. Where the machine has no IPv6, that is reported as skipped.
 void runOnBackends(RunOn which, void (*body)(Driver&));
@@ -85,6 +93,9 @@ void runOnBackends(RunOn which, void (*body)(Driver&));
 /// A case that runs on every backend. Its body sees `driver`.
 #define CONFORMANCE_CASE(name)                                                                                         \
     TORSION_CONFORMANCE_CASE(DOCTEST_ANONYMOUS(conformanceCase), torsion::test::RunOn::All, name)
+
+/// A case about what a real reactor does that is nobody's guest.
+#define ALONE_CASE(name) TORSION_CONFORMANCE_CASE(DOCTEST_ANONYMOUS(aloneCase), torsion::test::RunOn::RealAlone, name)
 
 /// A case about what only an operating system has.
 #define REAL_CASE(name) TORSION_CONFORMANCE_CASE(DOCTEST_ANONYMOUS(realCase), torsion::test::RunOn::Real, name)

@@ -105,7 +105,7 @@ void runReactor(Driver& driver) {
         late = true;
         reactor.crash();
     }));
-    reactor.run();
+    driver.run();
     REQUIRE_MESSAGE(!late, "nobody stopped the reactor within 10 s");
 }
 

@@ -62,7 +62,7 @@ constexpr std::array kStopping{SIGINT, SIGTERM, SIGHUP};
 
 } // namespace
 
-REAL_CASE("G5 (S-114): signals are handled from the during-startup phase until run() returns") {
+ALONE_CASE("G5 (S-114): signals are handled from the during-startup phase until run() returns") {
     for (const int number : kStopping) {
         CAPTURE(number);
         const SignalHandling handling(number, SIG_DFL);
@@ -78,7 +78,7 @@ REAL_CASE("G5 (S-114): signals are handled from the during-startup phase until r
     }
 }
 
-REAL_CASE("G5: a handler of the program's own is back when run() returns, after a crash too") {
+ALONE_CASE("G5: a handler of the program's own is back when run() returns, after a crash too") {
     const SignalHandling handling(SIGTERM, &countSignal);
     Reactor& reactor = driver.reactor();
     reactor.callWhenRunning([&] {
@@ -89,7 +89,7 @@ REAL_CASE("G5: a handler of the program's own is back when run() returns, after 
     CHECK(handling.is(&countSignal));
 }
 
-REAL_CASE("G34 (S-126): SIGINT, SIGTERM and SIGHUP stop the reactor in order, and it remembers which") {
+ALONE_CASE("G34 (S-126): SIGINT, SIGTERM and SIGHUP stop the reactor in order, and it remembers which") {
     for (const int number : kStopping) {
         CAPTURE(number);
         const SignalHandling handling(number, SIG_DFL);
@@ -102,7 +102,7 @@ REAL_CASE("G34 (S-126): SIGINT, SIGTERM and SIGHUP stop the reactor in order, an
     }
 }
 
-REAL_CASE("G34: a reactor that was stopped without a signal remembers none") {
+ALONE_CASE("G34: a reactor that was stopped without a signal remembers none") {
     const SignalHandling handling(SIGTERM, SIG_DFL);
     signalOnceRunning(driver, SIGTERM);
     runReactor(driver);
@@ -112,7 +112,7 @@ REAL_CASE("G34: a reactor that was stopped without a signal remembers none") {
     CHECK_FALSE(uvReactor(driver).stoppedBySignal().has_value());
 }
 
-REAL_CASE("G34: a second signal while the reactor stops changes nothing") {
+ALONE_CASE("G34: a second signal while the reactor stops changes nothing") {
     const SignalHandling handling(SIGTERM, SIG_DFL);
     Promise<void> done;
     Reactor& reactor = driver.reactor();
@@ -126,7 +126,7 @@ REAL_CASE("G34: a second signal while the reactor stops changes nothing") {
     CHECK(uvReactor(driver).stoppedBySignal() == SIGTERM);
 }
 
-REAL_CASE("S-126: handlers of the program's own for SIGINT and SIGHUP are left alone") {
+ALONE_CASE("S-126: handlers of the program's own for SIGINT and SIGHUP are left alone") {
     for (const int number : {SIGINT, SIGHUP}) {
         CAPTURE(number);
         const SignalHandling handling(number, &countSignal);
@@ -142,7 +142,7 @@ REAL_CASE("S-126: handlers of the program's own for SIGINT and SIGHUP are left a
     }
 }
 
-REAL_CASE("a SIGHUP that the process ignores, as under nohup, stays ignored") {
+ALONE_CASE("a SIGHUP that the process ignores, as under nohup, stays ignored") {
     const SignalHandling handling(SIGHUP, SIG_IGN);
     signalOnceRunning(driver, SIGHUP);
     driver.reactor().callLater(1ms, [&] {
@@ -154,7 +154,7 @@ REAL_CASE("a SIGHUP that the process ignores, as under nohup, stays ignored") {
     CHECK_FALSE(uvReactor(driver).stoppedBySignal().has_value());
 }
 
-REAL_CASE("SIGPIPE is ignored while the reactor runs where its handling was the default, and is restored") {
+ALONE_CASE("SIGPIPE is ignored while the reactor runs where its handling was the default, and is restored") {
     const SignalHandling handling(SIGPIPE, SIG_DFL);
     driver.reactor().callWhenRunning([&] {
         CHECK(handling.is(SIG_IGN));
@@ -164,7 +164,7 @@ REAL_CASE("SIGPIPE is ignored while the reactor runs where its handling was the 
     CHECK(handling.is(SIG_DFL));
 }
 
-REAL_CASE("a SIGPIPE handler of the program's own is left alone") {
+ALONE_CASE("a SIGPIPE handler of the program's own is left alone") {
     const SignalHandling handling(SIGPIPE, &countSignal);
     driver.reactor().callWhenRunning([&] {
         CHECK(handling.is(&countSignal));
