@@ -190,6 +190,7 @@ const Mutator kMutators[] = {
      }},
     {"Reactor::random", Told::Nothing, [](Bench& b) { return [&b] { b.reactor().random().next(); }; }},
     {"Reactor::secureRandom", Told::Nothing, [](Bench& b) { return [&b] { b.reactor().secureRandom().next(); }; }},
+    {"Reactor::setLimits", Told::Nothing, [](Bench& b) { return [&b] { b.reactor().setLimits({}); }; }},
     {"Reactor::setSlowTurn", Told::Nothing, [](Bench& b) { return [&b] { b.reactor().setSlowTurn(1s); }; }},
 
     {"UvReactor::embed", Told::Nothing, [](Bench& b) { return [&b] { CHECK_THROWS(b.reactor().embed()); }; }},
@@ -237,6 +238,7 @@ const Mutator kMutators[] = {
          b.transport().write(std::string(16'000'000, 'x'));
          return [&b] { b.transport().drained().addErrback([](const Failure&) {}).detach(); };
      }},
+    {"Transport::setCloseLimits", Told::Nothing, [](Bench& b) { return [&b] { b.transport().setCloseLimits({}); }; }},
     {"Transport::setWriteBufferLimits", Told::Work,
      [](Bench& b) { return [&b] { b.transport().setWriteBufferLimits({}); }; }},
     {"Transport::guarded", Told::Work,
