@@ -15,7 +15,7 @@ LIST = "tests/reactor/embedding/mutators_test.cpp"
 
 CLASS = re.compile(r"\b(class|struct)\s+(?:\[\[\w+\]\]\s*)?(\w+)(?:\s+final)?\s*(?::[^:;{][^;{]*)?\{")
 ACCESS = re.compile(r"\s*(public|protected|private)\s*:(?!:)")
-FUNCTION = re.compile(r"(~?\b\w+)\s*\(")
+FUNCTION = re.compile(r"(?<!::)(~?\b\w+)\s*\(")
 CALLED_BY_US = {"InputEvents"}
 NOT_NAMES = {"requires", "decltype", "noexcept", "if", "for", "while", "switch", "return", "static_assert", "sizeof"}
 

@@ -261,6 +261,8 @@ const Mutator kMutators[] = {
          return [&b] { b.pair.port->startListening(); };
      }},
     {"ListeningPort::pauseAccepting", Told::Deadline, [](Bench& b) { return [&b] { b.pair.port->pauseAccepting(); }; }},
+    {"ListeningPort::holdAccepting", Told::Deadline,
+     [](Bench& b) { return [&b] { static_cast<void>(b.pair.port->holdAccepting()); }; }},
     {"ListeningPort::resumeAccepting", Told::Work,
      [](Bench& b) {
          b.pair.port->pauseAccepting();
