@@ -23,7 +23,7 @@ Deferred<void> holding(std::shared_ptr<int> token, Deferred<void> work) {
 
 /// Awaits, and then cancels `next`, which is kept in its frame.
 Deferred<void> thenCancel(Deferred<void> work, Canceller next) {
-    co_await asResult(std::move(work));
+    static_cast<void>(co_await asResult(std::move(work)));
     next.cancel();
 }
 
