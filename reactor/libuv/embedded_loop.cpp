@@ -267,6 +267,7 @@ void EmbeddedLoop::afterFork() {
         return;
     if (isInside())
         throw std::logic_error("afterFork() inside a dispatch");
+    reactor_->renewWakeUp();
     if (const int error = uv_loop_fork(reactor_->loop()); error != 0)
         throw std::system_error(-error, std::generic_category(), "cannot use a loop after fork()");
     ++generation_;

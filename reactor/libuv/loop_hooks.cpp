@@ -1,16 +1,34 @@
 #include <reactor/libuv/loop_hooks.hpp>
 
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
 #include <memory>
 #include <system_error>
 
 namespace torsion::uv {
 
+namespace {
+
+Descriptor openEvent() {
+    Descriptor event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!event)
+        throw std::system_error(errno, std::generic_category(), "cannot make a wake-up for the loop");
+    return event;
+}
+
+} // namespace
+
 LoopHooks::LoopHooks(uv_loop_t* loop, LoopListener& listener, bool owned) {
     auto block = std::make_unique<Block>();
     block->listener = &listener;
-    // The only initialisation that can fail comes first (it needs a descriptor).
-    if (const int error = uv_async_init(loop, &block->wakeUp, [](uv_async_t*) {}); error != 0) {
-        throw std::system_error(-error, std::generic_category(), "cannot make a wake-up for the loop");
+    // The only initialisations that can fail come first.
+    block->woken = openEvent();
+    if (const int error = uv_poll_init(loop, &block->wakeUp, block->woken.get()); error != 0) {
+        throw std::system_error(-error, std::generic_category(), "cannot watch a wake-up for the loop");
     }
     block_ = block.release();
     Block& b = *block_;
@@ -21,6 +39,10 @@ LoopHooks::LoopHooks(uv_loop_t* loop, LoopListener& listener, bool owned) {
     b.prepare.data = b.check.data = b.idle.data = b.alarm.data = b.wakeUp.data = block_;
     if (!owned)
         uv_prepare_start(&b.prepare, [](uv_prepare_t* handle) { blockOf(handle).listener->onPrepare(); });
+    uv_poll_start(&b.wakeUp, UV_READABLE, [](uv_poll_t* handle, int, int) {
+        std::uint64_t count = 0;
+        static_cast<void>(::read(blockOf(handle).woken.get(), &count, sizeof count) == sizeof count);
+    });
     uv_check_start(&b.check, [](uv_check_t* handle) { blockOf(handle).listener->onCheck(); });
     uv_unref(reinterpret_cast<uv_handle_t*>(&b.prepare));
     uv_unref(reinterpret_cast<uv_handle_t*>(&b.check));
@@ -48,6 +70,19 @@ void LoopHooks::close(Block& b) noexcept {
     uv_close(reinterpret_cast<uv_handle_t*>(&b.idle), closed);
     uv_close(reinterpret_cast<uv_handle_t*>(&b.alarm), closed);
     uv_close(reinterpret_cast<uv_handle_t*>(&b.wakeUp), closed);
+}
+
+void LoopHooks::wake() noexcept {
+    const std::uint64_t one = 1;
+    while (::write(block_->woken.get(), &one, sizeof one) < 0 && errno == EINTR) {
+    }
+}
+
+// The same number, so that libuv need not know.
+void LoopHooks::afterFork() {
+    const Descriptor fresh = openEvent();
+    if (::dup3(fresh.get(), block_->woken.get(), O_CLOEXEC) < 0)
+        throw std::system_error(errno, std::generic_category(), "cannot make a wake-up for the loop");
 }
 
 void LoopHooks::keepAlive(bool more) noexcept {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <reactor/function.hpp>
+#include <reactor/libuv/descriptor.hpp>
 
 #include <uv.h>
 
@@ -19,7 +20,8 @@ protected:
 };
 
 /// The reactor's own handles on a loop: a check after each poll, an idle handle that keeps the poll from waiting, a
-/// timer that bounds it, and a wake-up for other threads. A foreign loop's owner has callbacks of its own between two
+/// timer that bounds it, and a wake-up for other threads (an eventfd: libuv's uv_async_t makes the loop spin until the
+/// thread that woke it has had its processor back). A foreign loop's owner has callbacks of its own between two
 /// polls, so there a prepare comes before each; on an owned loop what is to be done before a poll is done after the one
 /// before, which saves libuv the walk. They live in a block that outlives the reactor until the loop has closed them,
 /// so that an owner of a foreign loop needs to do nothing but go on running it.
@@ -64,7 +66,11 @@ public:
     bool alarmSet() const noexcept { return block_->alarmSet; }
 
     /// Ends a wait. Any thread, until the destructor begins.
-    void wake() noexcept { uv_async_send(&block_->wakeUp); }
+    void wake() noexcept;
+
+    /// In a child process, before uv_loop_fork(): what wakes one of the two does not wake the other any more.
+    /// @throws std::system_error
+    void afterFork();
 
 private:
     struct Block {
@@ -72,7 +78,8 @@ private:
         uv_check_t check;
         uv_idle_t idle;
         uv_timer_t alarm;
-        uv_async_t wakeUp;
+        uv_poll_t wakeUp;
+        Descriptor woken;       // an eventfd, which wakeUp watches
         LoopListener* listener; // null once closing
         int open;               // handles not closed yet
         int reasons;            // to keep the loop alive

@@ -214,6 +214,10 @@ void UvReactor::becomeEmbedded(std::shared_ptr<uv::EmbeddedLoop> loop) {
     impl_->embedded = std::move(loop);
 }
 
+void UvReactor::renewWakeUp() {
+    impl_->hooks->afterFork();
+}
+
 void UvReactor::start() {
     if (!isRunByOthers())
         throw std::logic_error("start() on a reactor with a loop of its own: run() runs it, or embed() it first");

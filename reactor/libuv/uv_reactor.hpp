@@ -125,6 +125,7 @@ private:
     void boundPoll();
     void check();
     void becomeEmbedded(std::shared_ptr<uv::EmbeddedLoop> loop);
+    void renewWakeUp();
     bool isRunByOthers() const noexcept;
     void tellStopped() noexcept;
 

@@ -69,6 +69,22 @@ TEST_CASE("H8: after fork() the child serves what it inherited, and the parent h
     }
 }
 
+TEST_CASE("H8: after fork() a call from a thread wakes the process that it was made in, and no other") {
+    for (const EmbedOptions& options : kEmbeddings) {
+        Hosted hosted(options);
+        hosted.settle();
+        const ChildEnd end = runInChild([&] {
+            hosted.embedding().afterFork();
+            hosted.settle();
+            hosted.reactor.callFromThread([] {});
+            expect(hosted.isReadable(), "the child is woken");
+        });
+        CHECK(end.said == "");
+        CHECK(end.status == 0);
+        CHECK_FALSE(hosted.isReadable());
+    }
+}
+
 TEST_CASE("H8: a host has to register the descriptor anew, though its number may be the same") {
     Hosted hosted;
     hosted.settle();
