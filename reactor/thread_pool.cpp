@@ -69,6 +69,7 @@ struct ThreadPool::Shared : std::enable_shared_from_this<Shared> {
     explicit Shared(const ThreadPoolOptions& itsOptions) : options(itsOptions) {}
 
     bool mayBegin() const;
+    bool mayRunBeforeStop() const { return !waiting.empty() && waiting.front().number <= lastToRun; }
     void spawn();
     void spawnForWaiting();
     void work(Threads::iterator self) noexcept;
@@ -103,7 +104,7 @@ struct ThreadPool::Shared : std::enable_shared_from_this<Shared> {
 bool ThreadPool::Shared::mayBegin() const {
     if (waiting.empty() || threads.size() > options.maxThreads)
         return false;
-    return phase == Phase::Running || (phase == Phase::Stopping && waiting.front().number <= lastToRun);
+    return phase == Phase::Running || (phase == Phase::Stopping && mayRunBeforeStop());
 }
 
 // With the lock held. Throws std::system_error.
@@ -313,8 +314,10 @@ std::string ThreadPool::leaveBehind() {
         if (shared_->phase != Shared::Phase::Stopping)
             return {};
         before = shared_->working;
+        if (before == 0 && !shared_->mayRunBeforeStop()) // its threads end at present: a success, though a late one
+            return {};
         running = shared_->leaveRunning();
-        while (!shared_->waiting.empty() && shared_->waiting.front().number <= shared_->lastToRun) {
+        while (shared_->mayRunBeforeStop()) {
             dropped.push_back(std::move(shared_->waiting.front()));
             shared_->waiting.pop_front();
         }
@@ -323,9 +326,9 @@ std::string ThreadPool::leaveBehind() {
         shared_->changed.notify_all();
         shared_->stopped.notify_all();
     }
-    std::string text = fmt::format("A thread pool was stopped while {} of its calls ran, which go on: {}; {} that "
-                                   "waited were dropped.",
-                                   before, running, dropped.size());
+    std::string text =
+        fmt::format("A thread pool was stopped while {} of its calls ran{}{}; {} that waited were dropped.", before,
+                    before == 0 ? "" : ", which go on: ", running, dropped.size());
     log::error("{}", text);
     return text;
 }

@@ -257,7 +257,8 @@ void ReactorCore::stopThreads() {
         return;
     }
     threadsEnd_ = turn_.callLater(threadPool_.options().stopTimeout, [this] {
-        threadPool_.leaveBehind();
+        if (threadPool_.leaveBehind().empty()) // no call runs: its threads are about to have ended
+            threadPool_.join();
         leave();
     });
 }

@@ -265,6 +265,17 @@ TEST_CASE("S-147: a stop waits its time for calls that do not end, then names th
     CHECK(pool.stats().working == 0);
 }
 
+TEST_CASE("S-147: a stop whose time is over before the idle threads have ended waits for these, and is none in vain") {
+    LogCapture log;
+    for (int round = 0; round < 100; ++round) {
+        ThreadPool pool({.minThreads = 4, .stopTimeout = std::chrono::milliseconds(0)});
+        pool.start();
+        CHECK_NOTHROW(pool.stop());
+        CHECK(pool.stats().threads == 0);
+    }
+    CHECK(log.lines().empty());
+}
+
 TEST_CASE("a thread that was left behind outlives its pool") {
     LogCapture log;
     const auto gate = std::make_shared<Gate>();
