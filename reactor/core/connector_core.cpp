@@ -38,6 +38,21 @@ ConnectorCore::ConnectorCore(ReactorCore& reactor, Destination destination, std:
 
 ConnectorCore::~ConnectorCore() = default;
 
+/// While it lives, somebody's code may be on the stack, and the end is not told.
+class ConnectorCore::Calling {
+public:
+    explicit Calling(ConnectorCore& connector) noexcept : connector_(connector) { ++connector_.calls_; }
+    Calling(const Calling&) = delete;
+    Calling& operator=(const Calling&) = delete;
+    ~Calling() {
+        if (--connector_.calls_ == 0 && connector_.reason_)
+            connector_.turn_.close(connector_);
+    }
+
+private:
+    ConnectorCore& connector_;
+};
+
 Reactor& ConnectorCore::reactor() const noexcept {
     return reactor_;
 }
@@ -88,7 +103,9 @@ void ConnectorCore::startFactory() {
     factoryStarted_ = true;
 }
 
+// A resolver of the user's may open a dialog, in which the answer comes, or the attempt is given up.
 void ConnectorCore::beginLookup() {
+    const Calling calling(*this);
     if (auto address = Address::tryParse(destination_.host, destination_.port)) {
         race({std::move(*address)});
         return;
@@ -126,6 +143,7 @@ void ConnectorCore::race(std::vector<Address> addresses) {
 }
 
 std::unique_ptr<Connecting> ConnectorCore::beginAttempt(const Address& address, ConnectEvents& events) {
+    const Calling calling(*this); // configureSocket
     spec_.local = bindAddress_;
     if (bindAddress_.isNone() && bindPort_ != 0)
         spec_.local = Address::parse(address.isIPv6() ? "::" : "0.0.0.0", bindPort_);
@@ -164,8 +182,8 @@ void ConnectorCore::onShutdown() {
     giveUp(Failure::of<CancelledError>());
 }
 
-// The first reason counts; it is told in the close phase, which also drops what is pending: the race may be on the
-// stack, in a `configureSocket` that gives up.
+// The first reason counts; it is told in the close phase, which also drops what is pending. The race may be on the
+// stack, in a `configureSocket` that gives up, and in a dialog there close phases run: that is a call that is counted.
 void ConnectorCore::giveUp(Failure reason) {
     if (reason_)
         return;
@@ -250,7 +268,7 @@ void ConnectorCore::tellEnd(const Failure& reason) {
 
 template <class F>
 void ConnectorCore::guard(const char* what, F&& f) noexcept {
-    ++calls_;
+    const Calling calling(*this);
     try {
         f();
     } catch (...) {
@@ -260,8 +278,6 @@ void ConnectorCore::guard(const char* what, F&& f) noexcept {
         } catch (...) { // a prefix that throws, or no memory for the text
         }
     }
-    if (--calls_ == 0 && reason_)
-        turn_.close(*this);
 }
 
 Endpoint ConnectorCore::endpoint() const {

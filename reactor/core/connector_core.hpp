@@ -63,6 +63,8 @@ private:
     void onStreamLost(StreamCore& stream, const Failure& reason) override;
     void onClosePhase() override;
 
+    class Calling;
+
     void checkReactor() const;
     void startFactory();
     void beginLookup();
@@ -89,7 +91,7 @@ private:
     std::uint64_t id_;
     TimePoint began_{};
     State state_ = State::Disconnected;
-    int calls_ = 0; // of the factory, on the stack
+    int calls_ = 0; // of the factory, the resolver or configureSocket, on the stack
     bool factoryStarted_ = false;
     std::optional<ReactorCore::Pending> pending_;
     ScopedCall timeout_; // of look-up and attempts together

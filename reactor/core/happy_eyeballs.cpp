@@ -49,22 +49,49 @@ HappyEyeballs::~HappyEyeballs() = default;
 void HappyEyeballs::beginNext() {
     const Address& address = addresses_[next_++];
     Attempt& attempt = *pending_.emplace_back(std::make_unique<Attempt>(*this, address));
-    attempt.connecting = host_.beginAttempt(address, attempt);
+    ++beginning_;
+    std::unique_ptr<Connecting> connecting;
+    try {
+        connecting = host_.beginAttempt(address, attempt);
+    } catch (...) {
+        --beginning_;
+        throw;
+    }
+    --beginning_;
+    if (won_) {
+        connecting.reset();
+        if (beginning_ == 0)
+            tellWon();
+        return;
+    }
+    attempt.connecting = std::move(connecting);
     delay_ = {};
     if (next_ < addresses_.size())
         delay_ = host_.callAfter(attemptDelay_, [this] { beginNext(); });
 }
 
+// While another begins, in whose hook a host's loop runs, that one is on the stack: told when it has begun.
 void HappyEyeballs::attemptSucceeded(Attempt& attempt, ChannelPtr channel) {
-    const Address address = attempt.address;
+    if (won_)
+        return;
     delay_ = {};
+    won_.emplace(std::move(channel), attempt.address);
+    if (beginning_ == 0)
+        return tellWon();
+    std::erase_if(pending_, [&attempt](const auto& each) { return each.get() == &attempt; });
+}
+
+void HappyEyeballs::tellWon() {
     pending_.clear();
+    auto [channel, address] = std::move(*won_);
     host_.onRaceWon(std::move(channel), address);
 }
 
 void HappyEyeballs::attemptFailed(Attempt& attempt, const Failure& failure) {
     failed_.push_back({attempt.address, failure});
     std::erase_if(pending_, [&attempt](const auto& each) { return each.get() == &attempt; });
+    if (won_)
+        return;
     if (next_ < addresses_.size())
         return beginNext();
     if (pending_.empty())

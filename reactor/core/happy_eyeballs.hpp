@@ -8,7 +8,9 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace torsion::core {
@@ -67,6 +69,7 @@ private:
     };
 
     void beginNext();
+    void tellWon();
     void attemptSucceeded(Attempt& attempt, ChannelPtr channel);
     void attemptFailed(Attempt& attempt, const Failure& failure);
     Failure summary() const;
@@ -79,6 +82,8 @@ private:
     std::vector<std::unique_ptr<Attempt>> pending_;
     std::vector<Failed> failed_; // in the order of failing
     ScopedCall delay_;
+    int beginning_ = 0; // beginAttempt is on the stack
+    std::optional<std::pair<ChannelPtr, Address>> won_;
 };
 
 } // namespace torsion::core

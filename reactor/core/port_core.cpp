@@ -136,7 +136,7 @@ std::shared_ptr<void> PortCore::holdAccepting() {
 }
 
 void PortCore::updateAccepting() {
-    const bool wanted = acceptor_ && !paused_ && holds_ == 0 && connections_ < maxConnections_;
+    const bool wanted = acceptor_ && !paused_ && holds_ == 0 && connections_ + building_ < maxConnections_;
     if (wanted == accepting_)
         return;
     accepting_ = wanted;
@@ -161,22 +161,24 @@ inline std::shared_ptr<Protocol> PortCore::buildProtocol(const Address& peer) no
     }
 }
 
+// A connection counts from before its protocol is built: a host's loop may run in the factory, and accept others.
 void PortCore::onAccepted(ChannelPtr channel, const Address& peer) {
     ++building_;
+    if (connections_ + building_ >= maxConnections_)
+        updateAccepting();
     std::shared_ptr<Protocol> protocol = buildProtocol(peer);
     --building_;
     if (!protocol) {
         ++turn_.stats.connectionsRefused;
         if (!acceptor_)
             releaseUnused();
+        else if (!accepting_)
+            updateAccepting();
         return;
     }
     ++connections_;
-    if (!acceptor_) {
+    if (!acceptor_)
         reactor_.keep(id_, shared_from_this()); // buildProtocol stopped the port: this connection was accepted before
-    } else if (connections_ >= maxConnections_) {
-        updateAccepting();
-    }
     auto* stream =
         new StreamCore(turn_, reactor_, *this, std::move(channel), spec_.stream, peer, factory_, std::move(protocol));
     stream->start();

@@ -71,9 +71,9 @@ private:
     int factoryStops_ = 0;                // doStops owed: one for each acceptor that was closed
     std::size_t connections_ = 0;
     std::size_t holds_ = 0;
-    int building_ = 0;       // buildProtocol is on the stack
-    bool paused_ = false;    // by the user
-    bool accepting_ = false; // the acceptor's state
+    std::size_t building_ = 0; // buildProtocol is on the stack
+    bool paused_ = false;      // by the user
+    bool accepting_ = false;   // the acceptor's state
 };
 
 } // namespace torsion::core

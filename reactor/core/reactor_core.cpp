@@ -206,6 +206,7 @@ void ReactorCore::disconnect() {
 
 void ReactorCore::shutDownLive() noexcept {
     auto& live = turn_.live();
+    turn_.adoptUnfinished();
     for (int round = 0; round < kShutdownRounds && (!live.empty() || turn_.hasWork()); ++round) {
         for (Live* object = live.first(); object;) {
             Live* next = live.next(*object);

@@ -164,15 +164,15 @@ void StreamCore::writeLarge(std::span<const std::string_view> pieces, std::strin
             offered += buffers[i].size();
         const SendResult result = channel_->trySend({buffers.data(), count});
         turn_.stats.bytesSent += result.sent;
-        if (!sentPart(result, offered)) { // the cork was discarded and counted
-            turn_.stats.droppedBytes += offered - (corked ? buffers[0].size() : 0);
-            return;
-        }
         const std::size_t fromCork = corked ? std::min(result.sent, cork.size()) : 0;
         taken = result.sent - fromCork;
-        if (corked) {
+        if (fromCork < cork.size() && corked)
             queueRest(cork.view().substr(fromCork));
+        if (corked)
             cork.clear();
+        if (!sentPart(result, offered)) { // the cork's rest was discarded and counted
+            turn_.stats.droppedBytes += offered - (corked ? buffers[0].size() : 0);
+            return;
         }
     } else if (corked) {
         sendCork();
@@ -197,22 +197,24 @@ void StreamCore::keepRest(std::string_view data, std::size_t skip, std::string* 
     plain_ = false;
 }
 
-// Hands the cork to the kernel, or to the queue when bytes wait already.
+// Hands the cork to the kernel, or to the queue when bytes wait already. It is empty before anything is called that
+// could look at it: arming tells a host, who may ask for its time-out.
 void StreamCore::sendCork() {
     Cork& cork = turn_.cork;
-    std::size_t taken = 0;
     if (plain_ || (acceptsOutput() && queue_.empty() && !armed_)) [[likely]] {
         const std::string_view all = cork.view();
         const SendResult result = channel_->trySend({&all, 1});
         turn_.stats.bytesSent += result.sent;
         if (result.sent == all.size()) [[likely]]
             return cork.clear();
+        queueRest(all.substr(result.sent));
+        cork.clear();
         if (!sentPart(result, all.size()))
-            return; // the cork was discarded with the rest
-        taken = result.sent;
+            return; // the rest was discarded
+    } else {
+        queueRest(cork.view());
+        cork.clear();
     }
-    queueRest(cork.view().substr(taken));
-    cork.clear();
     if (!armed_ && phase_ != Phase::Lost)
         turn_.markDirty(*this);
 }

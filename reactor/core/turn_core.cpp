@@ -4,8 +4,10 @@
 #include <reactor/failure.hpp>
 #include <reactor/log.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <iterator>
 #include <utility>
 
 namespace torsion::core {
@@ -24,10 +26,11 @@ void TurnCore::onWrongThread() noexcept {
 
 void TurnCore::beforePoll() {
     inPhase_ = true;
-    runBeforePoll();
+    runBeforePoll<false>();
     inPhase_ = false; // the time stays known until the backend waits
 }
 
+template <bool kHosted>
 inline void TurnCore::runBeforePoll() {
     inTurn_ = true;
     ++stats.turns;
@@ -36,25 +39,32 @@ inline void TurnCore::runBeforePoll() {
     if (watched_) [[unlikely]]
         turnBegan_ = freshNow();
     if (timersWaiting_)
-        runTimers();
-    if (phasesWatched_) [[unlikely]]
+        runTimers<kHosted>();
+    if (phasesWatched_) [[unlikely]] {
         host_.betweenPhases();
-    runFlushes();
+        if constexpr (kHosted)
+            host_.goesOnAfterCall();
+    }
+    if (!dirty_.empty())
+        runWaitingFlushes<kHosted>();
     if (watched_) [[unlikely]]
         beforePollTook_ = freshNow() - turnBegan_;
 }
 
 void TurnCore::afterPoll() {
     inPhase_ = true;
-    runAfterPoll();
+    if (!inbox_.empty())
+        runInbox();
+    runAfterPoll<false>();
     inPhase_ = false;
 }
 
+template <bool kHosted>
 inline void TurnCore::runAfterPoll() {
-    if (!inbox_.empty())
-        runInbox();
-    runFlushes();
-    runClosings();
+    if (!dirty_.empty())
+        runWaitingFlushes<kHosted>();
+    if (!closings_.empty())
+        runWaitingClosings<kHosted>();
     if (watched_) [[unlikely]]
         endWatchedTurn();
     inTurn_ = false;
@@ -62,20 +72,20 @@ inline void TurnCore::runAfterPoll() {
 }
 
 // A host's loop may run inside any of the callbacks, so every phase tells the host what is to be done.
-void TurnCore::beforeHostedPoll(bool nested) {
-    if (nested)
-        adoptUnfinished();
-    runBeforePoll();
+void TurnCore::beforeHostedPoll() {
+    adoptUnfinished();
+    runBeforePoll<true>();
     timePassed();
 }
 
 void TurnCore::afterHostedPoll() {
-    if (!posted_.empty() && inbox_.empty())
-        runInbox();
-    runAfterPoll();
+    if (!inbox_.empty())
+        posted_.append(inbox_.takeAll());
+    runPosted();
+    runAfterPoll<true>();
 }
 
-// What the phases further out on the stack have not come to comes first; they find nothing left.
+// Phases further out on the stack find nothing left.
 void TurnCore::adoptUnfinished() noexcept {
     flushing_.takeAll(dirty_);
     dirty_.takeAll(flushing_);
@@ -95,36 +105,61 @@ void TurnCore::endWatchedTurn() {
     }
 }
 
+template <bool kHosted>
 void TurnCore::runTimers() {
     stats.timersRun += timers.runDue(now(), [this](Function<void()>& call) {
         guard("timed call", call);
-        return !budgetIsSpent();
+        return !kHosted || host_.goesOnAfterCall();
     });
 }
 
 void TurnCore::runInbox() {
-    for (auto& call : inbox_.takeAll())
-        posted_.push_back(std::move(call));
-    for (std::size_t left = posted_.size(); left > 0 && !posted_.empty(); --left) {
-        Function<void()> call = std::move(posted_.front());
-        posted_.pop_front();
+    for (Function<void()>& call : inbox_.takeAll())
         guard("call from a thread", call);
-        if (budgetIsSpent())
+}
+
+void TurnCore::Posted::append(std::vector<Function<void()>>&& calls) {
+    if (empty()) {
+        calls_ = std::move(calls);
+    } else {
+        calls_.erase(calls_.begin(), calls_.begin() + static_cast<std::ptrdiff_t>(next_));
+        std::move(calls.begin(), calls.end(), std::back_inserter(calls_));
+    }
+    next_ = 0;
+}
+
+// A host's loop inside of a call may have made the others.
+void TurnCore::runPosted() {
+    for (std::size_t left = posted_.size(); left > 0 && !posted_.empty(); --left) {
+        Function<void()> call = posted_.takeFirst();
+        guard("call from a thread", call);
+        if (!host_.goesOnAfterCall())
             break;
     }
 }
 
+template <bool kHosted>
 void TurnCore::runWaitingFlushes() {
     flushing_.takeAll(dirty_); // what gets dirty meanwhile waits for the next flush phase
-    while (!flushing_.empty())
+    while (!flushing_.empty()) {
         flushing_.popFront().onFlush();
+        if (kHosted && !host_.goesOnAfterCall())
+            break;
+    }
 }
 
+template <bool kHosted>
 void TurnCore::runWaitingClosings() {
     ending_.takeAll(closings_); // what ends meanwhile is told in the next close phase
-    while (!ending_.empty())
+    while (!ending_.empty()) {
         ending_.popFront().onClosePhase();
+        if (kHosted && !host_.goesOnAfterCall())
+            break;
+    }
 }
+
+template void TurnCore::runWaitingFlushes<false>();
+template void TurnCore::runWaitingClosings<false>();
 
 void TurnCore::beginLinger(Lingering& stream) {
     lingering_.pushBack(stream);

@@ -11,11 +11,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstring>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 namespace torsion::core {
 
@@ -112,6 +112,9 @@ public:
     /// shutdown on.
     virtual void betweenPhases() = 0;
 
+    /// In hosted turns: user code that a phase called has returned. False: the phase ends here, and leaves the rest.
+    virtual bool goesOnAfterCall() noexcept { return true; }
+
 protected:
     ~TurnHost() = default;
 };
@@ -133,20 +136,26 @@ public:
     void beforePoll();
     void afterPoll();
 
-    /// The same for a reactor that a host's loop drives, and that may be driven from inside its own callbacks.
-    /// @param nested a turn is on the stack already: this one carries on what that has not finished.
-    void beforeHostedPoll(bool nested);
+    /// The same for a reactor that a host's loop drives, and that may be driven from inside its own callbacks: it
+    /// begins with what a turn on the stack, or `goesOnAfterCall()`, has left.
+    void beforeHostedPoll();
     void afterHostedPoll();
 
-    /// Work that a turn on the stack, or a budget, has left.
+    /// Work that was left so.
     bool hasUnfinished() const noexcept { return !flushing_.empty() || !ending_.empty() || !posted_.empty(); }
 
-    /// From this time on phases end early, after one callback at least; for hosted turns. `TimePoint::max()`: never.
-    void setBudgetEnd(TimePoint end) noexcept { budgetEnd_ = end; }
-    bool budgetIsSpent() const noexcept { return budgetEnd_ != TimePoint::max() && freshNow() >= budgetEnd_; }
+    /// It waits for the next flush and close phases again, before what has come since.
+    void adoptUnfinished() noexcept;
+
+    /// Inside a callback a host's loop begins to run, where time goes on; and the callback has returned.
+    void leaveTurn() noexcept {
+        inTurn_ = false;
+        timePassed();
+    }
+    void resumeTurn() noexcept { inTurn_ = true; }
 
     /// At the reactor's end: calls that were taken from the inbox and not made.
-    void dropPosted() noexcept { std::deque<Function<void()>>().swap(posted_); }
+    void dropPosted() noexcept { posted_ = {}; }
 
     /// The bytes in the cork leave, and no callback's writes gather any more: a host's loop runs inside it.
     void releaseCork();
@@ -154,11 +163,11 @@ public:
     /// The flush and close phases alone, for a shutdown.
     void runClosings() {
         if (!closings_.empty())
-            runWaitingClosings();
+            runWaitingClosings<false>();
     }
     void runFlushes() {
         if (!dirty_.empty())
-            runWaitingFlushes();
+            runWaitingFlushes<false>();
     }
 
     /// The backend must not wait for events: there is work without them.
@@ -284,13 +293,31 @@ private:
             onWrongThread();
     }
 
+    /// Calls that were taken from the inbox, in order.
+    class Posted {
+    public:
+        bool empty() const noexcept { return next_ == calls_.size(); }
+        std::size_t size() const noexcept { return calls_.size() - next_; }
+        void append(std::vector<Function<void()>>&& calls);
+        Function<void()> takeFirst() noexcept { return std::move(calls_[next_++]); }
+
+    private:
+        std::vector<Function<void()>> calls_;
+        std::size_t next_ = 0;
+    };
+
     static void logEscaped(std::string_view what) noexcept;
+    template <bool kHosted>
     void runBeforePoll();
+    template <bool kHosted>
     void runAfterPoll();
-    void adoptUnfinished() noexcept;
+    template <bool kHosted>
     void runTimers();
     void runInbox();
+    void runPosted();
+    template <bool kHosted>
     void runWaitingFlushes();
+    template <bool kHosted>
     void runWaitingClosings();
     void endWatchedTurn();
 
@@ -300,7 +327,7 @@ private:
     IntrusiveList<Flushable, DirtyTag> flushing_; // by the flush phase that runs
     IntrusiveList<Closing, ClosingTag> closings_;
     IntrusiveList<Closing, ClosingTag> ending_; // by the close phase that runs
-    std::deque<Function<void()>> posted_;       // taken from the inbox
+    Posted posted_;                             // in hosted turns
     IntrusiveList<Live, LiveTag> live_;
     IntrusiveList<Lingering, LingerTag> lingering_;
     std::uint64_t lastId_ = 0;
@@ -309,7 +336,6 @@ private:
     TimePoint turnBegan_{};
     Duration beforePollTook_{};
     Duration slowTurn_{};
-    TimePoint budgetEnd_ = TimePoint::max();
     std::atomic<std::thread::id> thread_ = std::this_thread::get_id(); // others ask whether it is theirs
     bool nowKnown_ = false;
     bool inPhase_ = false;

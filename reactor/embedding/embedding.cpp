@@ -51,6 +51,10 @@ void Embedding::onGone(Function<void()> f) {
     loop_->onGone(std::move(f));
 }
 
+void Embedding::touch() {
+    loop_->touch();
+}
+
 void Embedding::afterFork() {
     loop_->afterFork();
 }

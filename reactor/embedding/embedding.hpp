@@ -20,11 +20,15 @@ class EmbeddedLoop;
 struct EmbedOptions {
     /// The descriptor alone suffices: a timer inside of the reactor's loop makes it readable when something is due or
     /// is to be done, and `timeout()` is always none. For hosts that can watch one descriptor and nothing else. Costs a
-    /// system call whenever the next deadline changes.
+    /// system call whenever the next deadline changes between dispatches. A loop that runs inside of a callback (a
+    /// dialog) has to ask for `timeout()` once as it begins, in this mode too: what the callback has begun so far, and
+    /// what waits behind it, is told then.
     bool singleDescriptor = false;
 
-    /// A dispatch returns when it has called back for this long, after the callback that runs then, and the next one
-    /// goes on with the rest; zero: when it has done one turn, with one read for each connection that is ready.
+    /// A dispatch returns when it has called back for this long, and the next one goes on with the rest. Each of its
+    /// phases (timed calls, flushes, connections, calls from threads, flushes again, closings) calls back once at
+    /// least, so that none starves: up to six callbacks more. A shutdown closes everything at once. Zero: when it has
+    /// done one turn, with one read for each connection that is ready.
     std::chrono::microseconds budget{0};
 };
 static_assert(std::is_trivially_destructible_v<EmbedOptions>);
@@ -35,7 +39,8 @@ enum class Dispatched {
     More,   ///< there is more to do: dispatch again, after a look at whatever else the host has
     Busy,   ///< nothing done: called from inside the poll of a dispatch (by a libuv handle of somebody's on the
             ///< reactor's loop), or from `onChange`; do not watch the descriptor until that has returned
-    Stopped ///< as Idle; the reactor has stopped, and not started again, or it is gone: the host may quit
+    Stopped ///< the reactor has stopped, and not started again, or it is gone: the host may quit. One that goes on
+            ///< asks for `timeout()`, as after Idle: calls that survive the stop may be due already
 };
 
 /// A reactor inside of a host's event loop: the host waits until `fd()` is readable, for `timeout()` at most, and then
@@ -80,17 +85,18 @@ public:
 
     /// How long the host may wait for `fd()` at most, from now on: 0 when there is something to do, none for ever;
     /// rounded up to a millisecond, at most 2^31 - 1. Asking tells the reactor that the host is about to wait, so that
-    /// what changes from now on is told to `onChange`; inside of a dispatch (a dialog in a callback) it sends what the
-    /// callback has written so far.
+    /// what changes from now on is told to `onChange`; inside of a callback (a dialog) it sends what that has written
+    /// so far, and the reactor's time goes on.
     std::optional<std::chrono::milliseconds> timeout() noexcept;
 
     /// Does what is to be done, without waiting: one turn. See Dispatched.
     Dispatched dispatch();
 
     /// Has `f` called when something was begun outside of a dispatch that shortens `timeout()`: the host shall ask for
-    /// it again, or dispatch, soon. Once until it has. Not called inside of a dispatch unless the host's loop runs
-    /// there, nor for calls from threads (they wake the descriptor), nor in single-descriptor mode. `f` may call
-    /// `timeout()`, and nothing else of the reactor: schedule yourself.
+    /// it again, or dispatch, soon. Once until it has. Not called for what was begun before: ask for `timeout()` once
+    /// first; nor inside of a dispatch, unless the host's loop runs or ran in the callback that is on the stack; nor
+    /// for calls from threads (they wake the descriptor); nor in single-descriptor mode. `f` may call `timeout()`, and
+    /// nothing else of the reactor: schedule yourself.
     /// @param f null for none. @throws std::logic_error when there is one already: a reactor has one host.
     void onChange(Function<void()> f);
 
@@ -101,6 +107,11 @@ public:
     /// Has `f` called in the reactor's destructor, before `fd()` is closed: stop watching it. For adapters.
     /// @param f null for none. @throws std::logic_error when there is one already.
     void onGone(Function<void()> f);
+
+    /// Tells the reactor that something was begun on `UvReactor::loop()` itself (a libuv handle or request of one's own
+    /// was started, from outside of a dispatch): libuv tells nobody, and a host that does not ask for `timeout()`
+    /// before each wait would sleep on.
+    void touch();
 
     /// In a child process that goes on with the reactor after fork(): call it before anything else, and then register
     /// `fd()` with the host anew, even when its number is the same (H8). The parent is not disturbed. Threads do not

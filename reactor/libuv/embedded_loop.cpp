@@ -86,6 +86,7 @@ std::shared_ptr<EmbeddedLoop> EmbeddedLoop::embed(UvReactor& reactor, const Opti
     auto loop = std::make_shared<EmbeddedLoop>(reactor, options);
     reactor.becomeEmbedded(loop);
     loop->poll();
+    loop->touched(); // what was begun before
     return loop;
 }
 
@@ -98,15 +99,18 @@ int EmbeddedLoop::descriptor() const noexcept {
     return reactor_ ? uv_backend_fd(reactor_->loop()) : -1;
 }
 
-// The host is about to wait: inside a dispatch that means that its loop runs in one of our callbacks.
+// The host is about to wait: inside a callback of ours that means that its loop runs there. (Not in a function of the
+// host's that a write of that callback, or the sending of its writes, has called.)
 std::optional<std::chrono::milliseconds> EmbeddedLoop::timeout() noexcept {
     using std::chrono::milliseconds;
     if (!reactor_)
         return std::nullopt;
     reactor_->checkThread();
     quiet_ = announced_ = false;
-    if (depth_ != 0)
+    if (!telling_) {
         reactor_->turn().releaseCork();
+        reactor_->turn().leaveTurn();
+    }
     if (alarm_) {
         alarm_->set(nextWake());
         return std::nullopt;
@@ -155,34 +159,43 @@ EmbeddedLoop::Outcome EmbeddedLoop::dispatch() {
     const std::optional<TimePoint> wake = nextWake();
     if (alarm_)
         alarm_->set(wake);
-    if (wake && (*wake == kNow || *wake <= reactor_->readClock()))
-        return Outcome::More;
-    return stopped_ && !reactor_->isStarted() ? Outcome::Stopped : Outcome::Idle;
+    if (stopped_ && !reactor_->isStarted())
+        return Outcome::Stopped; // calls that schedule themselves would hide it for ever
+    return wake && (*wake == kNow || *wake <= reactor_->readClock()) ? Outcome::More : Outcome::Idle;
 }
 
 void EmbeddedLoop::runTurn() {
     const bool nested = depth_ != 0;
+    const TimePoint outerEnd = budgetEnd_;
     std::optional<NestedBuffer> buffer;
-    if (nested) {
+    if (nested)
         buffer.emplace(reactor_->context(), spareBuffer_);
-        reactor_->turn().releaseCork();
-    }
+    reactor_->turn().releaseCork(); // of a callback that the program runs itself, too (Transport::guarded)
     ++depth_;
-    runPhases(nested);
+    runPhases();
     --depth_;
+    budgetEnd_ = outerEnd;
     if (nested && reactor_->isStopping())
         stopHeld_ = true;
     quiet_ = announced_ = false; // nested: back in the host's loop, inside a callback
 }
 
-void EmbeddedLoop::runPhases(bool nested) {
+void EmbeddedLoop::runPhases() {
     core::TurnCore& turn = reactor_->turn();
     quiet_ = true;
-    turn.setBudgetEnd(options_.budget.count() == 0 ? TimePoint::max() : turn.freshNow() + options_.budget);
-    turn.beforeHostedPoll(nested);
+    if (options_.budget.count() != 0)
+        budgetEnd_ = turn.freshNow() + options_.budget;
+    turn.beforeHostedPoll();
     poll();
-    deliver(nested);
+    deliver();
     turn.afterHostedPoll();
+}
+
+// A host's loop may have run inside of it: that is over.
+bool EmbeddedLoop::goesOnAfterCall() noexcept {
+    quiet_ = true;
+    reactor_->turn().resumeTurn();
+    return budgetEnd_ == TimePoint::max() || reactor_->readClock() < budgetEnd_;
 }
 
 // Tells the kernel of what is to be watched, too: of the alarm's descriptor, for one, which wakes nobody before.
@@ -193,16 +206,14 @@ void EmbeddedLoop::poll() {
 }
 
 // What is ready, one event for each; what dispatches further out have not come to is first.
-void EmbeddedLoop::deliver(bool nested) {
+// Streams are asked whether a callback of theirs is on the stack: of a dispatch further out, or of the program's.
+void EmbeddedLoop::deliver() {
     LoopContext& context = reactor_->context();
     context.delivering.takeAll(context.ready);
     while (!context.delivering.empty()) {
         Ready& object = context.delivering.popFront();
-        if (nested)
-            object.onReadyNested(object.readyStatus, object.readyEvents);
-        else
-            object.onReady(object.readyStatus, object.readyEvents);
-        if (reactor_->turn().budgetIsSpent())
+        object.onReadyNested(object.readyStatus, object.readyEvents);
+        if (!goesOnAfterCall())
             break;
     }
 }
@@ -219,15 +230,16 @@ void EmbeddedLoop::finishStop() noexcept {
     reactor_->tellStopped(); // may destroy the reactor
 }
 
+// The end of a dispatch sees to what changes inside of it.
 void EmbeddedLoop::touched() noexcept {
-    if (!reactor_)
+    if (!reactor_ || quiet_)
         return;
     if (alarm_) {
         if (const std::optional<TimePoint> wake = nextWake())
             alarm_->setAtLatest(*wake);
         return;
     }
-    if (quiet_ || announced_ || !onChange_)
+    if (announced_ || !onChange_)
         return;
     announced_ = true;
     tell(onChange_);
@@ -243,6 +255,7 @@ void EmbeddedLoop::onChange(Function<void()> f) {
     if (f && onChange_)
         throw std::logic_error("onChange: this reactor has a host already");
     onChange_ = f ? std::make_shared<Function<void()>>(std::move(f)) : nullptr;
+    announced_ = false; // to another, at most
 }
 
 void EmbeddedLoop::onGone(Function<void()> f) {
@@ -259,6 +272,13 @@ void EmbeddedLoop::reactorGone() noexcept {
     onGone_.reset();
     reactor_->context().embedded = nullptr;
     reactor_ = nullptr;
+}
+
+void EmbeddedLoop::touch() {
+    if (!reactor_)
+        return;
+    reactor_->checkThread();
+    touched();
 }
 
 // A timer that was shared with the parent process would be set by both.

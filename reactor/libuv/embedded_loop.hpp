@@ -43,6 +43,7 @@ public:
     Outcome dispatch();
     void onChange(Function<void()> f);
     void onGone(Function<void()> f);
+    void touch();
     void afterFork();
     unsigned generation() const noexcept { return generation_; }
     bool isSingleDescriptor() const noexcept { return options_.singleDescriptor; }
@@ -54,8 +55,10 @@ public:
     /// @{
     void touched() noexcept;
     void reactorGone() noexcept;
-    bool isInside() const noexcept { return depth_ != 0 || polling_; }
+    bool isInside() const noexcept { return depth_ != 0 || polling_ || telling_; }
     bool isNested() const noexcept { return depth_ > 1; }
+    /// After user code has been called in a dispatch. False: it has called for as long as it shall.
+    bool goesOnAfterCall() noexcept;
     /// @}
 
 private:
@@ -80,9 +83,9 @@ private:
     class NestedBuffer;
 
     void runTurn();
-    void runPhases(bool nested);
+    void runPhases();
     void poll();
-    void deliver(bool nested);
+    void deliver();
     void finishStop() noexcept;
     bool hasWork() const noexcept;
     std::optional<TimePoint> nextWake() noexcept;
@@ -94,6 +97,7 @@ private:
     std::shared_ptr<Function<void()>> onChange_; // shared with the call in progress, which may replace it
     std::shared_ptr<Function<void()>> onGone_;
     std::unique_ptr<char[]> spareBuffer_;
+    TimePoint budgetEnd_ = TimePoint::max(); // of the innermost dispatch
     unsigned generation_ = 0;
     int depth_ = 0;          // dispatches on the stack
     bool polling_ = false;   // uv_run is

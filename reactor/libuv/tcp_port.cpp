@@ -1,6 +1,7 @@
 #include <reactor/libuv/tcp_port.hpp>
 
 #include <reactor/errors.hpp>
+#include <reactor/libuv/embedded_loop.hpp>
 #include <reactor/libuv/socket.hpp>
 #include <reactor/libuv/socket_channel.hpp>
 #include <reactor/log.hpp>
@@ -87,6 +88,8 @@ void TcpPort::onReady(int status, int) {
         watch_->stopped();
         return rest();
     }
+    if (!accepting_ || resting_.active())
+        return; // the event was reported before that
     bool gone = false;
     bool* const outer = std::exchange(gone_, &gone); // of a host's loop inside this one's callbacks
     int accepted = 0;
@@ -100,6 +103,8 @@ void TcpPort::onReady(int status, int) {
         if (!more || !accepting_)
             break;
         ++accepted;
+        if (context_.embedded && !context_.embedded->goesOnAfterCall())
+            break;
     }
     gone_ = outer;
     batch_ = std::clamp(accepted == batch_ ? batch_ * 2 : accepted, 1, budget_);

@@ -348,6 +348,10 @@ void UvReactor::touched() noexcept {
     impl_->hooks->setBusy(true);
 }
 
+bool UvReactor::goesOnAfterCall() noexcept {
+    return impl_->embedded->goesOnAfterCall();
+}
+
 void UvReactor::keepAlive(bool more) noexcept {
     impl_->hooks->keepAlive(more);
 }

@@ -81,10 +81,11 @@ public:
     /// The signal that stopped the last `run()`, for a program that wants to end by it; none otherwise (G34).
     std::optional<int> stoppedBySignal() const noexcept;
 
-    /// The loop, for libuv handles of one's own. Close them before the reactor is destroyed: it waits for close
-    /// callbacks (callbacks of other handles may run meanwhile), and for nothing else. With a handle that nobody
-    /// closes, or a request under way, a loop of the reactor's own is not freed: an error is logged, which names the
-    /// handles, and the loop stays valid for ever; whoever has a pointer to it may still run it.
+    /// The loop, for libuv handles of one's own (of an embedded reactor: see Embedding::touch()). Close them before the
+    /// reactor is destroyed: it waits for close callbacks (callbacks of other handles may run meanwhile), and for
+    /// nothing else. With a handle that nobody closes, or a request under way, a loop of the reactor's own is not
+    /// freed: an error is logged, which names the handles, and the loop stays valid for ever; whoever has a pointer to
+    /// it may still run it.
     uv_loop_s* loop() const noexcept;
 
     /// What the library's own objects on this loop share.
@@ -118,6 +119,7 @@ private:
     TimePoint readClock() const noexcept override;
     TimePoint roughNow() const noexcept override;
     void touched() noexcept override;
+    bool goesOnAfterCall() noexcept override;
     void keepAlive(bool more) noexcept override;
     void prepare();
     void preparePoll();
