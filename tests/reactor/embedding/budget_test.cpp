@@ -28,13 +28,16 @@ void work(Reactor& reactor, Duration span) {
 /// A port whose protocols take longer than any budget to be told of their beginning, or of their end.
 struct SlowServer {
     explicit SlowServer(Hosted& hosted)
-        : port(hosted.reactor.listenTCP(0, HookedFactory::make({.build = [this, &hosted] {
-                                            all.push_back(std::make_shared<HookedProtocol>(ProtocolHooks{
-                                                .made = [this, &hosted](auto&) { count(hosted, made); },
-                                                .lost = [this, &hosted](auto&) { count(hosted, lost); }}));
-                                            return all.back();
-                                        }}),
-                                        {.interface = "127.0.0.1"})) {}
+        : port(hosted.reactor.listenTCP(
+              0,
+              HookedFactory::make({.build =
+                                       [this, &hosted] {
+                                           all.push_back(std::make_shared<HookedProtocol>(
+                                               ProtocolHooks{.made = [this, &hosted](auto&) { count(hosted, made); },
+                                                             .lost = [this, &hosted](auto&) { count(hosted, lost); }}));
+                                           return all.back();
+                                       }}),
+              {.interface = "127.0.0.1"})) {}
 
     static void count(Hosted& hosted, int& counter) {
         ++counter;
@@ -121,7 +124,7 @@ TEST_CASE("H19: a dialog in a dispatch with a budget sees to what that has left"
     CHECK(order == std::vector<std::string>{"dialog", "second", "third", "closed"});
 }
 
-TEST_CASE("S-80: a port that is paused accepts nothing for an event that a budget has left over") {
+TEST_CASE("a port that is paused accepts nothing for an event that a budget has left over") {
     Hosted hosted({.budget = 1us});
     SlowServer first(hosted);
     SlowServer second(hosted);

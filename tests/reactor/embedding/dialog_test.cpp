@@ -243,7 +243,7 @@ TEST_CASE("H12: a dialog in buildProtocol lets a port take no more than maxConne
         }
         return std::make_shared<HookedProtocol>(ProtocolHooks{.made = [&](HookedProtocol&) { ++made; }});
     }});
-    port = hosted.reactor.listenTCP(0, factory, {.maxConnections = 1, .interface = "127.0.0.1"});
+    port = hosted.reactor.listenTCP(0, factory, {.interface = "127.0.0.1", .maxConnections = 1});
     peers.push_back(RawSocket::connectTo(port->getHost().port()));
     REQUIRE(hosted.until([&] { return made != 0; }));
     hosted.settle();
@@ -252,7 +252,7 @@ TEST_CASE("H12: a dialog in buildProtocol lets a port take no more than maxConne
     CHECK(hosted.until([&] { return made == 2; }));
 }
 
-TEST_CASE("S-78: a factory that refuses a connection at maxConnections leaves the port accepting") {
+TEST_CASE("a factory that refuses a connection at maxConnections leaves the port accepting") {
     Hosted hosted;
     int built = 0;
     const auto factory = HookedFactory::make({.build = [&]() -> std::shared_ptr<Protocol> {
@@ -260,7 +260,7 @@ TEST_CASE("S-78: a factory that refuses a connection at maxConnections leaves th
             return nullptr;
         return std::make_shared<HookedProtocol>();
     }});
-    const auto port = hosted.reactor.listenTCP(0, factory, {.maxConnections = 1, .interface = "127.0.0.1"});
+    const auto port = hosted.reactor.listenTCP(0, factory, {.interface = "127.0.0.1", .maxConnections = 1});
     const RawSocket first = RawSocket::connectTo(port->getHost().port());
     const RawSocket second = RawSocket::connectTo(port->getHost().port());
     CHECK(hosted.until([&] { return port->connectionCount() == 1; }));

@@ -14,10 +14,15 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -95,6 +100,36 @@ std::function<Act(Bench&)> onTransport(void (Transport::*function)()) {
 }
 
 constexpr auto kNothing = [] {};
+
+/// How long until the first timer of this process fires that is a descriptor; none when none is set.
+std::optional<Duration> untilTimerDescriptor() {
+    std::optional<Duration> first;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+        std::ifstream info("/proc/self/fdinfo/" + entry.path().filename().string());
+        for (std::string line; std::getline(info, line);) {
+            long long seconds = 0;
+            long long nanoseconds = 0;
+            if (std::sscanf(line.c_str(), "it_value: (%lld, %lld)", &seconds, &nanoseconds) != 2)
+                continue;
+            const Duration left = std::chrono::seconds(seconds) + std::chrono::nanoseconds(nanoseconds);
+            if (left > Duration::zero() && (!first || left < *first))
+                first = left;
+        }
+    }
+    return first;
+}
+
+/// Whether a host that watches the descriptor alone is woken when the next call is due.
+bool isWokenInTime(Hosted& hosted) {
+    std::optional<TimePoint> due;
+    for (const DelayedCall& call : hosted.reactor.getDelayedCalls())
+        due = due ? std::min(*due, call.getTime()) : call.getTime();
+    if (!due || hosted.isReadable())
+        return true;
+    const Duration left = *due - hosted.reactor.freshNow(); // earlier than the timer is looked at
+    const std::optional<Duration> timer = untilTimerDescriptor();
+    return timer && *timer <= left;
+}
 
 const Mutator kMutators[] = {
     {"Clock::callLater", Told::Work, [](Bench& b) { return [&b] { b.reactor().callLater(0s, kNothing); }; }},
@@ -344,6 +379,7 @@ TEST_CASE("H2: whatever is begun outside of a dispatch makes the descriptor read
             CHECK(bench.hosted.isReadable());
         else if (mutator.told == Told::Nothing)
             CHECK_FALSE(bench.hosted.isReadable());
+        CHECK(isWokenInTime(bench.hosted));
         CHECK(bench.hosted.settle() < 1000);
     }
 }
