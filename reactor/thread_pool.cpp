@@ -44,10 +44,7 @@ std::chrono::steady_clock::time_point after(std::chrono::milliseconds time) {
 
 } // namespace
 
-/// What the pool and its threads share; lives as long as the last of them.
-///
-///     Stopped ──start──▶ Running ──beginStop──▶ Stopping ──last thread ended, or leaveBehind──▶ Stopped
-///        └────────────── abandon, from each ──────────────▶ Abandoned
+/// One thread of a pool; lives in one of the lists of Shared.
 struct ThreadPool::Worker {
     std::thread thread{};
     const std::type_info* call = nullptr; // what it calls at present
@@ -55,6 +52,10 @@ struct ThreadPool::Worker {
     bool left = false;                    // the pool has nothing to do with it any more
 };
 
+/// What the pool and its threads share; lives as long as the last of them.
+///
+///     Stopped ──start──▶ Running ──beginStop──▶ Stopping ──last thread ended, or leaveBehind──▶ Stopped
+///        └────────────── abandon, from each ──────────────▶ Abandoned
 struct ThreadPool::Shared : std::enable_shared_from_this<Shared> {
     using Lock = std::unique_lock<std::mutex>;
     using Threads = std::list<Worker>;
