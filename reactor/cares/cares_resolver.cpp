@@ -15,10 +15,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <list>
 #include <map>
 #include <stdexcept>
 #include <utility>
-#include <vector>
 
 namespace torsion {
 
@@ -39,6 +39,11 @@ void startLibrary() {
     requireStarted(status, "ares_library_init");
 }
 
+/// As c-ares can hold it.
+std::chrono::milliseconds tryTimeoutOf(const CaresOptions& options) {
+    return std::min(options.tryTimeout, std::chrono::milliseconds(std::numeric_limits<int>::max()));
+}
+
 bool asksNameServers(Kind kind) {
     return kind == Kind::Addresses || kind == Kind::HostByName || kind == Kind::HostByAddress;
 }
@@ -49,8 +54,9 @@ bool asksNameServers(Kind kind) {
 struct CaresResolver::Query {
     std::shared_ptr<Channel> channel;
     NameQuery question;
-    EntryCallback callback; // empty once abandoned or answered
-    cares::Answer answer;
+    EntryCallback callback{}; // empty unless somebody waits
+    cares::Answer answer{};
+    Queries::iterator place{}; // in the channel's lists
 };
 
 /// A socket of c-ares, which it closes after this is gone.
@@ -72,7 +78,7 @@ public:
     Channel(UvReactor& reactor, const CaresOptions& options);
     ~Channel() { shutDown(); }
 
-    void begin(const std::shared_ptr<Query>& query);
+    void begin(const std::shared_ptr<Query>& query, EntryCallback callback);
     void abandon(Query& query) noexcept;
     void process(int readable, int writable);
 
@@ -81,10 +87,14 @@ private:
     static void onAddresses(void* query, int status, int timeouts, ares_addrinfo* result) noexcept;
     static void onHost(void* query, int status, int timeouts, hostent* host) noexcept;
 
-    void ask(const std::shared_ptr<Query>& query);
+    template <class Result>
+    static void ended(void* query, int status, const Result* result) noexcept;
+
+    void put(const std::shared_ptr<Query>& query);
+    void ask(Queries query);
     void watch(int fd, int events);
-    void ended(std::unique_ptr<std::shared_ptr<Query>> query);
     void goOn();
+    void callBy(TimePoint due);
     void deliver();
     void rest() noexcept;
     void shutDown() noexcept;
@@ -92,8 +102,12 @@ private:
     UvReactor& reactor_;
     ares_channel ares_ = nullptr; // null once the reactor is gone
     std::map<int, std::unique_ptr<Watch>> watches_;
-    std::vector<std::shared_ptr<Query>> ended_; // of which nobody has been told
+    Queries held_;                 // by c-ares, abandoned ones among them
+    Queries ended_;                // of which nobody has been told
+    const Query* begun_ = nullptr; // which c-ares is being given
     ScopedCall timer_;
+    TimePoint due_{}; // timer_'s
+    const Duration tryTimeout_;
     PendingOperation pending_; // while somebody waits
     std::size_t waiting_ = 0;  // look-ups that somebody waits for
 };
@@ -107,19 +121,25 @@ private:
     std::shared_ptr<Query> query_;
 };
 
-// May destroy this object.
+// May destroy this object. Where c-ares keeps a socket that was in error (a send may have taken the error already),
+// answers come by it: libuv has to be told again to watch it.
 void CaresResolver::Watch::onReady(int status, int events) {
     const bool failed = status < 0;
+    if (failed) {
+        const int wanted = watch.events();
+        watch.stopped();
+        watch.watch(wanted);
+    }
     channel.process(failed || (events & UV_READABLE) != 0 ? fd : ARES_SOCKET_BAD,
                     failed || (events & UV_WRITABLE) != 0 ? fd : ARES_SOCKET_BAD);
 }
 
-CaresResolver::Channel::Channel(UvReactor& reactor, const CaresOptions& options) : reactor_(reactor) {
+CaresResolver::Channel::Channel(UvReactor& reactor, const CaresOptions& options)
+    : reactor_(reactor), tryTimeout_(tryTimeoutOf(options)) {
     startLibrary();
     ares_options settings{};
     int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
-    settings.timeout =
-        static_cast<int>(std::min<std::int64_t>(options.tryTimeout.count(), std::numeric_limits<int>::max()));
+    settings.timeout = static_cast<int>(tryTimeoutOf(options).count());
     settings.tries = options.tries;
     settings.sock_state_cb = &Channel::onState;
     settings.sock_state_cb_data = this;
@@ -141,60 +161,78 @@ CaresResolver::Channel::Channel(UvReactor& reactor, const CaresOptions& options)
     }
 }
 
-void CaresResolver::Channel::begin(const std::shared_ptr<Query>& query) {
+// What throws leaves it to the query's look-up to abandon it: c-ares may have it already.
+void CaresResolver::Channel::begin(const std::shared_ptr<Query>& query, EntryCallback callback) {
     if (!ares_)
         throw ReactorNotRunning("the reactor is being destroyed: nothing can be looked up on it");
     if (waiting_ == 0)
         pending_ = reactor_.keepPending([this] { shutDown(); });
     ++waiting_;
-    if (waiting_ > kMaxUnderWay) {
+    query->callback = std::move(callback);
+    put(query);
+}
+
+// c-ares is not asked when it wants to be called: it looks at all that it holds to tell.
+void CaresResolver::Channel::put(const std::shared_ptr<Query>& query) {
+    Queries node{query};
+    query->place = node.begin();
+    if (held_.size() >= kMaxUnderWay) {
         query->answer = cares::failedNow(query->question, fmt::format("{} look-ups are under way", kMaxUnderWay));
-        ended_.push_back(query);
+        ended_.splice(ended_.end(), node);
     } else if (query->question.name.find('\0') != std::string::npos) {
         query->question.name = query->question.name.c_str();
         query->answer = cares::failed(query->question, "a zero byte in the name");
-        ended_.push_back(query);
+        ended_.splice(ended_.end(), node);
     } else {
-        ask(query);
+        ask(std::move(node));
     }
-    goOn();
+    callBy(reactor_.context().turn.freshNow() + (ended_.empty() ? tryTimeout_ : Duration::zero()));
 }
 
-void CaresResolver::Channel::ask(const std::shared_ptr<Query>& query) {
+/// @param node one query.
+void CaresResolver::Channel::ask(Queries node) {
+    Query* const query = node.front().get();
     const NameQuery& question = query->question;
-    auto held = std::make_unique<std::shared_ptr<Query>>(query); // c-ares', until it calls back
+    const std::string packed = question.address.packed(); // what allocates comes first
+    held_.splice(held_.end(), node);
+    begun_ = query;
     if (question.kind == Kind::HostByAddress) {
-        const std::string packed = question.address.packed();
         ::ares_gethostbyaddr(ares_, packed.data(), static_cast<int>(packed.size()),
-                             question.address.isIPv4() ? AF_INET : AF_INET6, &Channel::onHost, held.release());
-        return;
+                             question.address.isIPv4() ? AF_INET : AF_INET6, &Channel::onHost, query);
+    } else {
+        ares_addrinfo_hints hints{};
+        hints.ai_flags = ARES_AI_CANONNAME;
+        hints.ai_family = cares::familyOf(question.family);
+        hints.ai_socktype = SOCK_STREAM;
+        ::ares_getaddrinfo(ares_, question.name.c_str(), nullptr, &hints, &Channel::onAddresses, query);
     }
-    ares_addrinfo_hints hints{};
-    hints.ai_flags = ARES_AI_CANONNAME;
-    hints.ai_family = cares::familyOf(question.family);
-    hints.ai_socktype = SOCK_STREAM;
-    ::ares_getaddrinfo(ares_, question.name.c_str(), nullptr, &hints, &Channel::onAddresses, held.release());
+    begun_ = nullptr;
+}
+
+// Not let go here: with the last query the channel might go, under c-ares' feet. What is known at once does not come
+// from a name server: c-ares gives no time then, and says 0.
+template <class Result>
+void CaresResolver::Channel::ended(void* query, int status, const Result* result) noexcept {
+    Query& ours = *static_cast<Query*>(query);
+    Channel& channel = *ours.channel;
+    try {
+        ours.answer = cares::answerOf(ours.question, status, result);
+        if (channel.begun_ == &ours && !ours.answer.failure)
+            ours.answer.entry.timeToLive.reset();
+    } catch (...) { // no memory
+        ours.answer = {{.timeToLive = std::chrono::seconds(0)}, Failure::current()};
+    }
+    channel.ended_.splice(channel.ended_.end(), channel.held_, ours.place);
 }
 
 void CaresResolver::Channel::onAddresses(void* query, int status, int, ares_addrinfo* result) noexcept {
-    std::unique_ptr<std::shared_ptr<Query>> held(static_cast<std::shared_ptr<Query>*>(query));
-    Query& ours = **held;
-    ours.answer = cares::answerOf(ours.question, status, result);
+    ended(query, status, result);
     if (result)
         ::ares_freeaddrinfo(result);
-    ours.channel->ended(std::move(held));
 }
 
 void CaresResolver::Channel::onHost(void* query, int status, int, hostent* host) noexcept {
-    std::unique_ptr<std::shared_ptr<Query>> held(static_cast<std::shared_ptr<Query>*>(query));
-    Query& ours = **held;
-    ours.answer = cares::answerOf(ours.question, status, host);
-    ours.channel->ended(std::move(held));
-}
-
-// Not let go here: with the last query the channel might go, under c-ares' feet.
-void CaresResolver::Channel::ended(std::unique_ptr<std::shared_ptr<Query>> query) {
-    ended_.push_back(std::move(*query));
+    ended(query, status, host);
 }
 
 // A socket that cannot be watched is like one that nothing arrives on: its query ends by time.
@@ -228,27 +266,34 @@ void CaresResolver::Channel::process(int readable, int writable) {
     deliver();
 }
 
-// When c-ares wants to be called again, at the latest; at once where it has ended queries already.
+// When c-ares wants to be called again, at the latest.
 void CaresResolver::Channel::goOn() {
-    if (!ended_.empty()) {
-        timer_ = reactor_.callLater(Duration::zero(), [this] { deliver(); });
-        return;
-    }
+    timer_ = {};
     timeval room{};
     const timeval* wait = ::ares_timeout(ares_, nullptr, &room);
-    if (!wait) {
-        timer_ = {};
+    if (!wait)
         return;
-    }
     const Duration delay = std::chrono::seconds(wait->tv_sec) + std::chrono::microseconds(wait->tv_usec);
-    timer_ = reactor_.callLater(std::max(delay, kShortestWait), [this] { process(ARES_SOCKET_BAD, ARES_SOCKET_BAD); });
+    callBy(reactor_.context().turn.freshNow() + std::max(delay, kShortestWait));
 }
 
-// The queries keep this object alive, whatever those who are told destroy.
+// The library's own call, which no program finds among its delayed calls and cancels.
+void CaresResolver::Channel::callBy(TimePoint due) {
+    if (timer_.active() && due_ <= due)
+        return;
+    core::TurnCore& turn = reactor_.context().turn;
+    timer_ = turn.callLater(std::max(due - turn.freshNow(), Duration::zero()),
+                            [this] { process(ARES_SOCKET_BAD, ARES_SOCKET_BAD); });
+    due_ = due;
+}
+
+// The queries keep this object alive, whatever those who are told destroy. What one of them throws goes no further:
+// c-ares and libuv may be below, and the others are to be told.
 void CaresResolver::Channel::deliver() {
-    const std::vector<std::shared_ptr<Query>> ended = std::exchange(ended_, {});
+    const Queries ended = std::exchange(ended_, {});
+    core::TurnCore& turn = reactor_.context().turn;
     if (ares_)
-        goOn();
+        turn.guard("c-ares' time-outs", [this] { goOn(); });
     for (const std::shared_ptr<Query>& query : ended) {
         if (!query->callback)
             continue;
@@ -256,7 +301,7 @@ void CaresResolver::Channel::deliver() {
         query->callback.reset();
         if (--waiting_ == 0)
             rest();
-        callback(std::move(query->answer.entry), query->answer.failure);
+        turn.guard("a look-up's answer", [&] { callback(std::move(query->answer.entry), query->answer.failure); });
     }
 }
 
@@ -283,7 +328,7 @@ void CaresResolver::Channel::shutDown() noexcept {
         ::ares_destroy(std::exchange(ares_, nullptr));
     timer_ = {};
     watches_.clear();
-    const std::vector<std::shared_ptr<Query>> ended = std::exchange(ended_, {}); // they may hold this object
+    const Queries ended = std::exchange(ended_, {}); // they may hold this object
 }
 
 CaresResolver::CaresResolver(UvReactor& reactor, const CaresOptions& options) {
@@ -300,9 +345,10 @@ CaresResolver::~CaresResolver() = default;
 std::unique_ptr<Resolver::Lookup> CaresResolver::lookUp(const NameQuery& query, EntryCallback callback) {
     if (!asksNameServers(query.kind))
         return system_->lookUp(query, std::move(callback));
-    auto ours = std::make_shared<Query>(Query{channel_, query, std::move(callback), {}});
-    channel_->begin(ours);
-    return std::make_unique<PendingLookup>(std::move(ours));
+    const auto ours = std::make_shared<Query>(Query{channel_, query});
+    auto lookup = std::make_unique<PendingLookup>(ours);
+    channel_->begin(ours, std::move(callback));
+    return lookup;
 }
 
 } // namespace torsion

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -40,11 +41,14 @@ static_assert(std::is_trivially_destructible_v<CaresOptions>);
 ///     reactor.setResolver(std::make_unique<CaresResolver>(reactor));
 ///
 /// Addresses come in the order of RFC 6724, with the least time to live of their records. Where nothing is left to wait
-/// for, sockets are closed. Services and protocols are looked up in the system's lists, on a thread, as a
-/// ThreadResolver does. Owned by the reactor; its thread. Look-ups under way end with the reactor, unanswered.
+/// for, sockets are closed. The hosts file is read on the reactor's thread, with every look-up; what it knows has no
+/// time to live. Services and protocols are looked up in the system's lists, on a thread, as a ThreadResolver does.
+/// What a callback throws is logged. Owned by the reactor; its thread. Look-ups under way end with the reactor,
+/// unanswered.
 class CaresResolver final : public NameResolver {
 public:
-    /// Look-ups at once; more fail with DNSLookupError.
+    /// Look-ups at once; more fail with DNSLookupError. One that was abandoned counts until its servers are given up,
+    /// or nobody waits for anything any more.
     static constexpr std::size_t kMaxUnderWay = 1024;
 
     /// Throws std::invalid_argument for servers that are none (naming them), tryTimeout or tries below 1;
@@ -59,6 +63,7 @@ private:
     class Channel;
     class PendingLookup;
     struct Query;
+    using Queries = std::list<std::shared_ptr<Query>>;
     struct Watch;
 
     std::shared_ptr<Channel> channel_; // shared with the look-ups
