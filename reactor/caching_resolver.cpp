@@ -15,6 +15,13 @@ namespace torsion {
 
 /// A look-up of the resolver behind. Lives as long as somebody waits for it, or is being told.
 struct CachingResolver::Pending {
+    explicit Pending(State& itsState);
+    Pending(const Pending&) = delete;
+    Pending& operator=(const Pending&) = delete;
+    ~Pending();
+
+    State& state;
+    const TimePoint joinEnd; // whoever comes later asks anew
     std::unique_ptr<Lookup> lookup;
     std::list<Waiter*> waiters; // in order of coming
 };
@@ -27,6 +34,7 @@ public:
     ~Waiter() override;
 
     const std::shared_ptr<State>& state() const noexcept { return state_; }
+    const std::shared_ptr<Pending>& pending() const noexcept { return pending_; }
 
     void waitFor(std::shared_ptr<Pending> pending) {
         pending_ = std::move(pending);
@@ -62,14 +70,22 @@ struct CachingResolver::State {
         NameEntry entry;
         Failure failure;
         TimePoint end;
+
+        /// The entry with what is left of its time, for caches before this one; not 0, which says something else.
+        NameEntry entryNow(TimePoint now) const {
+            NameEntry result = entry;
+            const auto left = std::chrono::ceil<std::chrono::seconds>(end - now);
+            result.timeToLive = std::min(entry.timeToLive.value_or(left), left);
+            return result;
+        }
     };
 
     State(Clock& itsClock, const CacheOptions& itsOptions) : clock(itsClock), options(itsOptions) {}
 
     const Kept* find(const NameQuery& query);
     void begin(const NameQuery& query, const std::shared_ptr<Pending>& ours);
-    void answered(const NameQuery& query, const NameEntry& entry, const Failure& failure);
-    void abandon(const NameQuery& query, const Pending& ours) noexcept;
+    void answered(const NameQuery& query, const Pending& which, const NameEntry& entry, const Failure& failure);
+    bool leave(const NameQuery& query, const Pending& ours) noexcept;
     void keep(const NameQuery& query, const NameEntry& entry, const Failure& failure);
     std::chrono::seconds timeToLive(const NameEntry& entry, const Failure& failure) const;
     void forget(std::list<Kept>::iterator which);
@@ -77,19 +93,29 @@ struct CachingResolver::State {
     Clock& clock;
     std::unique_ptr<Resolver> resolver;
     const CacheOptions options;
-    CacheStats counters;
+    CacheStats counters;  // all but `entries`
     std::list<Kept> kept; // what was used last comes first
     std::map<NameQuery, std::list<Kept>::iterator> index;
     std::map<NameQuery, std::shared_ptr<Pending>> pending;
 };
 
+CachingResolver::Pending::Pending(State& itsState)
+    : state(itsState), joinEnd(state.clock.now() + toDuration(state.options.joinTime)) {
+    ++state.counters.underWay;
+}
+
+CachingResolver::Pending::~Pending() {
+    --state.counters.underWay;
+}
+
 CachingResolver::Waiter::~Waiter() {
     const std::shared_ptr<Pending> pending = pending_;
     leave();
     if (pending && pending->waiters.empty())
-        state_->abandon(query_, *pending);
+        state_->leave(query_, *pending);
 }
 
+// With a reactor this is one of its delayed calls: a Clock has no others.
 void CachingResolver::Waiter::answerLater(NameEntry entry, Failure failure) {
     answer_ = state_->clock.callLater(Duration::zero(),
                                       [this, entry = std::move(entry), failure = std::move(failure)]() mutable {
@@ -119,16 +145,19 @@ void CachingResolver::State::forget(std::list<Kept>::iterator which) {
 void CachingResolver::State::begin(const NameQuery& query, const std::shared_ptr<Pending>& ours) {
     ++counters.misses;
     pending.insert_or_assign(query, ours);
-    ours->lookup = resolver->lookUp(
-        query, [this, query](NameEntry entry, const Failure& failure) { answered(query, entry, failure); });
+    ours->lookup = resolver->lookUp(query, [this, query, &which = *ours](NameEntry entry, const Failure& failure) {
+        answered(query, which, entry, failure);
+    });
 }
 
-// Those who are told may abandon others, and ask again.
-void CachingResolver::State::answered(const NameQuery& query, const NameEntry& entry, const Failure& failure) {
-    const auto node = pending.extract(query);
-    const std::shared_ptr<Pending> ours = node.mapped();
-    const std::shared_ptr<State> self = ours->waiters.front()->state();
-    keep(node.key(), entry, failure);
+// Those who are told may abandon others, and ask again. What was asked anew meanwhile is not remembered: the later
+// answer is.
+void CachingResolver::State::answered(const NameQuery& query, const Pending& which, const NameEntry& entry,
+                                      const Failure& failure) {
+    const std::shared_ptr<State> self = which.waiters.front()->state();
+    const std::shared_ptr<Pending> ours = which.waiters.front()->pending();
+    if (leave(query, *ours))
+        keep(query, entry, failure);
     std::exception_ptr thrown;
     while (!ours->waiters.empty()) {
         try {
@@ -143,10 +172,13 @@ void CachingResolver::State::answered(const NameQuery& query, const NameEntry& e
 }
 
 // By identity: for the same question another look-up may be under way by now.
-void CachingResolver::State::abandon(const NameQuery& query, const Pending& ours) noexcept {
+// @returns whether there is none.
+bool CachingResolver::State::leave(const NameQuery& query, const Pending& ours) noexcept {
     const auto found = pending.find(query);
-    if (found != pending.end() && found->second.get() == &ours)
-        pending.erase(found);
+    if (found == pending.end() || found->second.get() != &ours)
+        return false;
+    pending.erase(found);
+    return true;
 }
 
 std::chrono::seconds CachingResolver::State::timeToLive(const NameEntry& entry, const Failure& failure) const {
@@ -173,7 +205,7 @@ CachingResolver::CachingResolver(Clock& clock, const CacheOptions& options)
     : state_(std::make_shared<State>(clock, options)) {
     if (options.maxEntries == 0)
         throw std::invalid_argument("CachingResolver: maxEntries is 0");
-    if (std::min({options.timeToLive, options.maxTimeToLive, options.negativeTimeToLive}).count() < 0)
+    if (std::min({options.timeToLive, options.maxTimeToLive, options.negativeTimeToLive, options.joinTime}).count() < 0)
         throw std::invalid_argument("CachingResolver: a time is negative");
 }
 
@@ -197,12 +229,13 @@ std::unique_ptr<Resolver::Lookup> CachingResolver::lookUp(const NameQuery& query
     auto waiter = std::make_unique<Waiter>(state_, query, std::move(callback));
     if (const State::Kept* kept = state_->find(query)) {
         ++state_->counters.hits;
-        waiter->answerLater(kept->entry, kept->failure);
-    } else if (const auto underWay = state_->pending.find(query); underWay != state_->pending.end()) {
+        waiter->answerLater(kept->entryNow(state_->clock.now()), kept->failure);
+    } else if (const auto underWay = state_->pending.find(query);
+               underWay != state_->pending.end() && state_->clock.now() < underWay->second->joinEnd) {
         ++state_->counters.joined;
         waiter->waitFor(underWay->second);
     } else {
-        const auto pending = std::make_shared<Pending>();
+        const auto pending = std::make_shared<Pending>(*state_);
         waiter->waitFor(pending);
         state_->begin(query, pending);
     }
@@ -221,7 +254,6 @@ void CachingResolver::clear() noexcept {
 CacheStats CachingResolver::stats() const noexcept {
     CacheStats stats = state_->counters;
     stats.entries = state_->kept.size();
-    stats.underWay = state_->pending.size();
     return stats;
 }
 

@@ -27,6 +27,10 @@ struct CacheOptions {
 
     /// Of a failure, unless the resolver says that it may pass; 0 for none.
     std::chrono::seconds negativeTimeToLive{5};
+
+    /// How long others may join a look-up that is under way; whoever comes later asks anew, so that one that hangs does
+    /// not keep a name from being answered. 0: none is joined.
+    std::chrono::seconds joinTime{10};
 };
 static_assert(std::is_trivially_destructible_v<CacheOptions>);
 
@@ -40,11 +44,13 @@ struct CacheStats {
 };
 
 /// Remembers what another resolver answered. Look-ups of the same kind that come while one is under way wait for that
-/// one; abandoning one of them does not disturb the others, and abandoning the last abandons the look-up behind them.
+/// one, unless it takes too long; abandoning one of them does not disturb the others, and abandoning the last abandons
+/// the look-up behind them.
 ///
 ///     CachingResolver::install(reactor);
 ///
-/// Answers to `connectTCP` with different ports are one. An answer counts from when it came, by `clock`. How many
+/// Answers to `connectTCP` with different ports are one. An answer counts from when it came, by `clock`, and is given
+/// with what is left of its time. How many
 /// look-ups are under way at once is limited by the resolver behind, and those who wait are limited by nothing but
 /// themselves. Owned by the reactor; its thread.
 class CachingResolver final : public NameResolver {

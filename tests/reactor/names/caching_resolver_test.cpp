@@ -250,5 +250,99 @@ TEST_CASE("a cache passes services at once on, and refuses options that cannot b
     };
     CHECK_THROWS_AS(make({.maxEntries = 0}), std::invalid_argument);
     CHECK_THROWS_AS(make({.timeToLive = -1s}), std::invalid_argument);
+    CHECK_THROWS_AS(make({.joinTime = -1s}), std::invalid_argument);
     CHECK_THROWS_AS(CachingResolver(scene.clock, nullptr), std::invalid_argument);
+}
+
+TEST_CASE("what is remembered is given with what is left of its time, never with 0 s") {
+    Scene scene({.timeToLive = 10s, .maxTimeToLive = 100s, .negativeTimeToLive = 5s});
+    scene.names->setHost("short", {.addresses = {"192.0.2.2"}, .timeToLive = 3s});
+    scene.names->setHost("long", {.addresses = {"192.0.2.3"}, .timeToLive = 1000s});
+    std::optional<std::chrono::seconds> time;
+    const auto timeOf = [&](const std::string& name) {
+        const Lookup lookup = scene.cache->lookUp(
+            {.name = name}, [&](const NameEntry& entry, const Failure&) { time = entry.timeToLive; });
+        scene.clock.advance(0s);
+        return time;
+    };
+    CHECK(timeOf("short") == 3s);
+    CHECK(timeOf("short") == 3s);
+    CHECK(timeOf("long") == 1000s);
+    CHECK(timeOf("long") == 100s);
+    CHECK(timeOf("a") == std::nullopt); // the system's resolver does not say
+    CHECK(timeOf("a") == 10s);
+    static_cast<void>(timeOf("unknown"));
+    CHECK(timeOf("unknown") == 5s);
+    scene.clock.advance(2900ms);
+    CHECK(timeOf("short") == 1s);
+    CHECK(timeOf("long") == 98s);
+    CHECK(timeOf("a") == 8s);
+    CHECK(timeOf("unknown") == 3s);
+}
+
+TEST_CASE("a cache before a cache holds no answer longer than one alone") {
+    testing::MemoryReactor reactor;
+    testing::ScriptResolver& names = reactor.names();
+    names.setHost("a", {.addresses = {"192.0.2.1"}, .timeToLive = 10s});
+    CachingResolver::install(reactor);
+    const auto look = [&] {
+        getHostByName(reactor, "a").detach();
+        reactor.settle();
+    };
+    look();
+    reactor.advance(9s);
+    CachingResolver::install(reactor);
+    look(); // from the first to the second
+    CHECK(names.queries().size() == 1);
+    reactor.advance(1s);
+    look();
+    CHECK(names.queries().size() == 2);
+}
+
+TEST_CASE("a look-up that hangs is joined for a while only: whoever comes later asks anew") {
+    Scene scene({.joinTime = 10s});
+    scene.names->setSilent("hangs");
+    const Lookup first = scene.lookUp("hangs");
+    scene.clock.advance(9999ms);
+    const Lookup joined = scene.lookUp("hangs");
+    CHECK(scene.cache->stats().joined == 1);
+    scene.names->setAddresses("hangs", {"192.0.2.7"}, 1s);
+    scene.clock.advance(1ms);
+    const Lookup anew = scene.lookUp("hangs");
+    const Lookup joinedToo = scene.lookUp("hangs", 2);
+    CHECK(scene.cache->stats().underWay == 2);
+    CHECK(scene.asked() == 2);
+    scene.clock.advance(1s);
+    CHECK(scene.answers == std::vector<std::string>{"hangs=192.0.2.7", "hangs=192.0.2.7:2"});
+    CHECK(scene.cache->stats().underWay == 1);
+    scene.answerTo("hangs");
+    CHECK(scene.asked() == 2);
+}
+
+TEST_CASE("of two look-ups of a name the earlier one's answer goes to its own alone, and the later one's is kept") {
+    Scene scene({.joinTime = 1s});
+    scene.names->setAddresses("slow", {"192.0.2.5"}, 3s);
+    const Lookup early = scene.lookUp("slow", 1);
+    scene.clock.advance(1s);
+    scene.names->setAddresses("slow", {"192.0.2.6"}, 5s);
+    const Lookup late = scene.lookUp("slow", 2);
+    scene.clock.advance(2s);
+    CHECK(scene.answers == std::vector<std::string>{"slow=192.0.2.5:1"});
+    CHECK(scene.cache->stats().entries == 0);
+    scene.clock.advance(3s);
+    CHECK(scene.answers.back() == "slow=192.0.2.6:2");
+    CHECK(scene.answerTo("slow") == "slow=192.0.2.6");
+    CHECK(scene.cache->stats().underWay == 0);
+}
+
+TEST_CASE("with no time for joining each look-up is one of its own") {
+    Scene scene({.joinTime = 0s});
+    scene.names->setAddresses("slow", {"192.0.2.5"}, 1s);
+    const Lookup first = scene.lookUp("slow", 1);
+    Lookup second = scene.lookUp("slow", 2);
+    CHECK(scene.asked() == 2);
+    second.reset();
+    CHECK(scene.cache->stats().underWay == 1);
+    scene.clock.advance(1s);
+    CHECK(scene.answers == std::vector<std::string>{"slow=192.0.2.5:1"});
 }
