@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -46,9 +47,9 @@ class PendingQuery {
 public:
     explicit PendingQuery(NameQuery query) : query_(std::move(query)) {}
 
-    static Deferred<NameEntry> begin(const std::shared_ptr<PendingQuery>& self, Reactor& reactor,
-                                     milliseconds timeout) {
-        Promise<NameEntry>& promise = self->promise_.emplace();
+    static Deferred<NameEntry> begin(const std::shared_ptr<PendingQuery>& self, Reactor& reactor, milliseconds timeout,
+                                     const std::source_location& place) {
+        Promise<NameEntry>& promise = self->promise_.emplace(place);
         Deferred<NameEntry> deferred = promise.deferred();
         promise.onCancel([self] { self->finish(Failure::of<CancelledError>()); });
         self->pending_ = reactor.keepPending([self] {
@@ -93,10 +94,11 @@ private:
 };
 
 /// @param caller the function's name, for what it throws.
-Deferred<NameEntry> ask(Reactor& reactor, const char* caller, NameQuery query, milliseconds timeout) {
+Deferred<NameEntry> ask(Reactor& reactor, const char* caller, NameQuery query, milliseconds timeout,
+                        const std::source_location& place) {
     if (timeout.count() < 0)
         throw std::invalid_argument(fmt::format("{}: timeout is negative", caller));
-    return PendingQuery::begin(std::make_shared<PendingQuery>(std::move(query)), reactor, timeout);
+    return PendingQuery::begin(std::make_shared<PendingQuery>(std::move(query)), reactor, timeout, place);
 }
 
 void requireName(const char* caller, const char* what, std::string_view name) {
@@ -127,8 +129,8 @@ ProtocolEntry asProtocol(NameEntry entry) {
 }
 
 /// The names of the machine that has one of the addresses; the first of them with a dot.
-Deferred<std::string> qualify(Reactor& reactor, const Address& address) {
-    return getHostByAddr(reactor, address, {.timeout = milliseconds(0)}).addCallback([](const HostEntry& host) {
+Deferred<std::string> qualify(Reactor& reactor, const Address& address, const std::source_location& place) {
+    return getHostByAddr(reactor, address, {.timeout = milliseconds(0)}, place).addCallback([](const HostEntry& host) {
         if (host.name.find('.') != std::string::npos)
             return host.name;
         const auto qualified = std::find_if(host.aliases.begin(), host.aliases.end(),
@@ -139,18 +141,18 @@ Deferred<std::string> qualify(Reactor& reactor, const Address& address) {
 
 } // namespace
 
-Deferred<std::vector<Address>> resolve(Reactor& reactor, std::string_view host, int port,
-                                       const ResolveOptions& options) {
+Deferred<std::vector<Address>> resolve(Reactor& reactor, std::string_view host, int port, const ResolveOptions& options,
+                                       std::source_location place) {
     requireName("resolve", "host", host);
     requireNumber("resolve", "port", port, 65535);
     if (const std::optional<Address> literal = Address::tryParse(host, port)) {
         if (!fits(*literal, options.family))
-            return Deferred<std::vector<Address>>::fail(wrongFamily(host, options.family));
-        return Deferred<std::vector<Address>>::succeed(std::vector<Address>{*literal});
+            return Deferred<std::vector<Address>>::fail(wrongFamily(host, options.family), place);
+        return Deferred<std::vector<Address>>::succeed(std::vector<Address>{*literal}, place);
     }
     NameQuery query{.kind = Kind::Addresses, .name = std::string(host), .family = options.family};
     const Failure none = query.failed(fmt::format("no {}", nameOf(options.family)));
-    return ask(reactor, "resolve", std::move(query), options.timeout)
+    return ask(reactor, "resolve", std::move(query), options.timeout, place)
         .addCallback([port, none](NameEntry entry) -> Result<std::vector<Address>> {
             if (entry.addresses.empty())
                 return none;
@@ -160,34 +162,38 @@ Deferred<std::vector<Address>> resolve(Reactor& reactor, std::string_view host, 
         });
 }
 
-Deferred<Address> getHostByName(Reactor& reactor, std::string_view host, const ResolveOptions& options) {
-    return resolve(reactor, host, 0, options).addCallback([](std::vector<Address> addresses) {
+Deferred<Address> getHostByName(Reactor& reactor, std::string_view host, const ResolveOptions& options,
+                                std::source_location place) {
+    return resolve(reactor, host, 0, options, place).addCallback([](std::vector<Address> addresses) {
         return addresses.front();
     });
 }
 
-Deferred<HostEntry> getHostByNameEx(Reactor& reactor, std::string_view host, const ResolveOptions& options) {
+Deferred<HostEntry> getHostByNameEx(Reactor& reactor, std::string_view host, const ResolveOptions& options,
+                                    std::source_location place) {
     requireName("getHostByNameEx", "host", host);
     if (const std::optional<Address> literal = Address::tryParse(host, 0)) {
         if (!fits(*literal, options.family))
-            return Deferred<HostEntry>::fail(wrongFamily(host, options.family));
-        return Deferred<HostEntry>::succeed(HostEntry{std::string(host), {}, {*literal}});
+            return Deferred<HostEntry>::fail(wrongFamily(host, options.family), place);
+        return Deferred<HostEntry>::succeed(HostEntry{std::string(host), {}, {*literal}}, place);
     }
     NameQuery query{.kind = Kind::HostByName, .name = std::string(host), .family = options.family};
-    return ask(reactor, "getHostByNameEx", std::move(query), options.timeout).addCallback(&asHost);
+    return ask(reactor, "getHostByNameEx", std::move(query), options.timeout, place).addCallback(&asHost);
 }
 
-Deferred<HostEntry> getHostByAddr(Reactor& reactor, const Address& address, const NameOptions& options) {
+Deferred<HostEntry> getHostByAddr(Reactor& reactor, const Address& address, const NameOptions& options,
+                                  std::source_location place) {
     if (!address.isIPv4() && !address.isIPv6()) {
         throw InvalidAddressError(
             fmt::format("getHostByAddr: '{}' is neither an IPv4 nor an IPv6 address", address.toString()));
     }
     NameQuery query{.kind = Kind::HostByAddress, .address = address.withPort(0)};
-    return ask(reactor, "getHostByAddr", std::move(query), options.timeout).addCallback(&asHost);
+    return ask(reactor, "getHostByAddr", std::move(query), options.timeout, place).addCallback(&asHost);
 }
 
-Deferred<HostEntry> getHostByAddr(Reactor& reactor, std::string_view address, const NameOptions& options) {
-    return getHostByAddr(reactor, Address::parse(address, 0), options);
+Deferred<HostEntry> getHostByAddr(Reactor& reactor, std::string_view address, const NameOptions& options,
+                                  std::source_location place) {
+    return getHostByAddr(reactor, Address::parse(address, 0), options, place);
 }
 
 std::string getHostName() {
@@ -198,14 +204,16 @@ std::string getHostName() {
 }
 
 // One time limit for both look-ups; the outer Deferred's. Without a name as good as nothing was given.
-Deferred<std::string> getFQDN(Reactor& reactor, std::string_view host, const NameOptions& options) {
+Deferred<std::string> getFQDN(Reactor& reactor, std::string_view host, const NameOptions& options,
+                              std::source_location place) {
     const bool isOurs = host.empty() || host == "0.0.0.0" || host == "::";
     const std::string name = isOurs ? getHostName() : std::string(host);
     if (options.timeout.count() < 0)
         throw std::invalid_argument("getFQDN: timeout is negative");
-    Deferred<std::string> look =
-        resolve(reactor, name, 0, {.timeout = milliseconds(0)})
-            .addCallback([&reactor](const std::vector<Address>& all) { return qualify(reactor, all.front()); });
+    Deferred<std::string> look = resolve(reactor, name, 0, {.timeout = milliseconds(0)}, place)
+                                     .addCallback([&reactor, place](const std::vector<Address>& all) {
+                                         return qualify(reactor, all.front(), place);
+                                     });
     if (options.timeout.count() != 0)
         look = std::move(look).addTimeout(options.timeout, reactor);
     return std::move(look).addErrback([name](const Failure& failure) -> Result<std::string> {
@@ -216,29 +224,31 @@ Deferred<std::string> getFQDN(Reactor& reactor, std::string_view host, const Nam
 }
 
 Deferred<ServiceEntry> getServiceByName(Reactor& reactor, std::string_view service, std::string_view protocol,
-                                        const NameOptions& options) {
+                                        const NameOptions& options, std::source_location place) {
     requireName("getServiceByName", "service", service);
     NameQuery query{.kind = Kind::ServiceByName, .name = std::string(service), .protocol = std::string(protocol)};
-    return ask(reactor, "getServiceByName", std::move(query), options.timeout).addCallback(&asService);
+    return ask(reactor, "getServiceByName", std::move(query), options.timeout, place).addCallback(&asService);
 }
 
 Deferred<ServiceEntry> getServiceByPort(Reactor& reactor, int port, std::string_view protocol,
-                                        const NameOptions& options) {
+                                        const NameOptions& options, std::source_location place) {
     requireNumber("getServiceByPort", "port", port, 65535);
     NameQuery query{.kind = Kind::ServiceByPort, .number = port, .protocol = std::string(protocol)};
-    return ask(reactor, "getServiceByPort", std::move(query), options.timeout).addCallback(&asService);
+    return ask(reactor, "getServiceByPort", std::move(query), options.timeout, place).addCallback(&asService);
 }
 
-Deferred<ProtocolEntry> getProtocolByName(Reactor& reactor, std::string_view protocol, const NameOptions& options) {
+Deferred<ProtocolEntry> getProtocolByName(Reactor& reactor, std::string_view protocol, const NameOptions& options,
+                                          std::source_location place) {
     requireName("getProtocolByName", "protocol", protocol);
     NameQuery query{.kind = Kind::ProtocolByName, .name = std::string(protocol)};
-    return ask(reactor, "getProtocolByName", std::move(query), options.timeout).addCallback(&asProtocol);
+    return ask(reactor, "getProtocolByName", std::move(query), options.timeout, place).addCallback(&asProtocol);
 }
 
-Deferred<ProtocolEntry> getProtocolByNumber(Reactor& reactor, int number, const NameOptions& options) {
+Deferred<ProtocolEntry> getProtocolByNumber(Reactor& reactor, int number, const NameOptions& options,
+                                            std::source_location place) {
     requireNumber("getProtocolByNumber", "number", number, 255);
     NameQuery query{.kind = Kind::ProtocolByNumber, .number = number};
-    return ask(reactor, "getProtocolByNumber", std::move(query), options.timeout).addCallback(&asProtocol);
+    return ask(reactor, "getProtocolByNumber", std::move(query), options.timeout, place).addCallback(&asProtocol);
 }
 
 std::string inetPton(AddressFamily family, std::string_view address) {

@@ -6,13 +6,15 @@
 
 #include <chrono>
 #include <cstdint>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
 
 /// What the name-service functions of the classic socket module do, by the reactor's resolver and as Deferreds: none
-/// keeps the reactor waiting. With a CachingResolver answers are remembered.
+/// keeps the reactor waiting. With a CachingResolver answers are remembered. `place` is what the log calls the place of
+/// creation when a failure is not handled.
 
 namespace torsion {
 
@@ -68,23 +70,28 @@ struct ProtocolEntry {
 /// @param host a name or a numeric address.
 /// @param port 0..65535, given to every address.
 Deferred<std::vector<Address>> resolve(Reactor& reactor, std::string_view host, int port,
-                                       const ResolveOptions& options = {});
+                                       const ResolveOptions& options = {},
+                                       std::source_location place = std::source_location::current());
 
 /// The first of the host's addresses, with port 0. (Twisted's `reactor.resolve`, which knows IPv4 alone: that is the
 /// default here.)
 Deferred<Address> getHostByName(Reactor& reactor, std::string_view host,
-                                const ResolveOptions& options = {.family = AddressFamily::IPv4});
+                                const ResolveOptions& options = {.family = AddressFamily::IPv4},
+                                std::source_location place = std::source_location::current());
 
 /// The host with all its names and addresses (gethostbyname_ex, which knows IPv4 alone). A numeric address is its own
 /// answer, at once, and its own name.
-Deferred<HostEntry> getHostByNameEx(Reactor& reactor, std::string_view host, const ResolveOptions& options = {});
+Deferred<HostEntry> getHostByNameEx(Reactor& reactor, std::string_view host, const ResolveOptions& options = {},
+                                    std::source_location place = std::source_location::current());
 
 /// The host that has an address: its names, and its addresses as far as the resolver tells.
 /// @param address of either family; its port does not matter. Throws InvalidAddressError for other kinds.
-Deferred<HostEntry> getHostByAddr(Reactor& reactor, const Address& address, const NameOptions& options = {});
+Deferred<HostEntry> getHostByAddr(Reactor& reactor, const Address& address, const NameOptions& options = {},
+                                  std::source_location place = std::source_location::current());
 
 /// @param address numeric; throws InvalidAddressError when it is not.
-Deferred<HostEntry> getHostByAddr(Reactor& reactor, std::string_view address, const NameOptions& options = {});
+Deferred<HostEntry> getHostByAddr(Reactor& reactor, std::string_view address, const NameOptions& options = {},
+                                  std::source_location place = std::source_location::current());
 
 /// The name of this machine, as the system was told it; at once. Throws std::system_error.
 std::string getHostName();
@@ -92,7 +99,8 @@ std::string getHostName();
 /// The fully qualified name of a host: of the names of its first address the first one with a dot, else the official
 /// one; where it cannot be found out in time, what was given. Fails with CancelledError alone.
 /// @param host a name or a numeric address; "", "0.0.0.0" and "::" are this machine.
-Deferred<std::string> getFQDN(Reactor& reactor, std::string_view host = {}, const NameOptions& options = {});
+Deferred<std::string> getFQDN(Reactor& reactor, std::string_view host = {}, const NameOptions& options = {},
+                              std::source_location place = std::source_location::current());
 /// @}
 
 /// @name Services and protocols
@@ -103,17 +111,21 @@ Deferred<std::string> getFQDN(Reactor& reactor, std::string_view host = {}, cons
 /// @param service a name or alias, "http".
 /// @param protocol "tcp", "udp"; "" for the first that has it.
 Deferred<ServiceEntry> getServiceByName(Reactor& reactor, std::string_view service, std::string_view protocol = "tcp",
-                                        const NameOptions& options = {});
+                                        const NameOptions& options = {},
+                                        std::source_location place = std::source_location::current());
 
 /// @param port 0..65535.
 Deferred<ServiceEntry> getServiceByPort(Reactor& reactor, int port, std::string_view protocol = "tcp",
-                                        const NameOptions& options = {});
+                                        const NameOptions& options = {},
+                                        std::source_location place = std::source_location::current());
 
 /// @param protocol a name or alias, "tcp".
-Deferred<ProtocolEntry> getProtocolByName(Reactor& reactor, std::string_view protocol, const NameOptions& options = {});
+Deferred<ProtocolEntry> getProtocolByName(Reactor& reactor, std::string_view protocol, const NameOptions& options = {},
+                                          std::source_location place = std::source_location::current());
 
 /// @param number 0..255, as of IPPROTO_TCP.
-Deferred<ProtocolEntry> getProtocolByNumber(Reactor& reactor, int number, const NameOptions& options = {});
+Deferred<ProtocolEntry> getProtocolByNumber(Reactor& reactor, int number, const NameOptions& options = {},
+                                            std::source_location place = std::source_location::current());
 /// @}
 
 /// @name Packed addresses; <reactor/byte_order.hpp> has integers

@@ -1,4 +1,5 @@
 #include "support/deferred_result.hpp"
+#include "support/log_capture.hpp"
 
 #include <reactor/errors.hpp>
 #include <reactor/names.hpp>
@@ -7,9 +8,12 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
+#include <source_location>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -51,6 +55,15 @@ public:
         return std::make_unique<Lookup>();
     }
 };
+
+/// Whether a Deferred was made on that line of this file.
+template <class T>
+bool isIn(Deferred<T> deferred, int line) {
+    const std::source_location place = deferred.place();
+    std::move(deferred).addErrback([](const Failure&) {}).detach();
+    CHECK(std::string_view(place.file_name()).ends_with("entries_test.cpp"));
+    return place.line() == static_cast<std::uint_least32_t>(line);
+}
 
 } // namespace
 
@@ -188,4 +201,33 @@ TEST_CASE("inetPton and inetNtop go between text and bytes, and check both") {
     CHECK_THROWS_AS(inetPton(AddressFamily::IPv6, "fe80::1%1"), InvalidAddressError);
     CHECK_THROWS_WITH_AS(inetNtop(AddressFamily::IPv6, "abcd"), "4 bytes are no IPv6 address", InvalidAddressError);
     CHECK_THROWS_AS(inetNtop(AddressFamily::Any, "abc"), InvalidAddressError);
+}
+
+TEST_CASE("a look-up has the place of the call") {
+    Machine machine;
+    testing::MemoryReactor& reactor = machine.reactor;
+    const Address address = Address::ipv4("192.0.2.1", 0);
+    CHECK(isIn(resolve(reactor, "silent", 80), __LINE__));
+    CHECK(isIn(resolve(reactor, "127.0.0.1", 80), __LINE__));
+    CHECK(isIn(resolve(reactor, "127.0.0.1", 80, {.family = AddressFamily::IPv6}), __LINE__));
+    CHECK(isIn(getHostByName(reactor, "silent"), __LINE__));
+    CHECK(isIn(getHostByNameEx(reactor, "silent"), __LINE__));
+    CHECK(isIn(getHostByNameEx(reactor, "::1"), __LINE__));
+    CHECK(isIn(getHostByNameEx(reactor, "::1", {.family = AddressFamily::IPv4}), __LINE__));
+    CHECK(isIn(getHostByAddr(reactor, address), __LINE__));
+    CHECK(isIn(getHostByAddr(reactor, "192.0.2.1"), __LINE__));
+    CHECK(isIn(getFQDN(reactor, "silent"), __LINE__));
+    CHECK(isIn(getServiceByName(reactor, "http"), __LINE__));
+    CHECK(isIn(getServiceByPort(reactor, 80), __LINE__));
+    CHECK(isIn(getProtocolByName(reactor, "tcp"), __LINE__));
+    CHECK(isIn(getProtocolByNumber(reactor, 6), __LINE__));
+}
+
+TEST_CASE("a look-up's failure that nobody handles is logged with the place of the call") {
+    const LogCapture logged;
+    Machine machine;
+    const int line = __LINE__ + 1;
+    getHostByName(machine.reactor, "unknown").detach();
+    machine.reactor.advance(1s);
+    CHECK(logged.contains("entries_test.cpp:" + std::to_string(line) + ")"));
 }
