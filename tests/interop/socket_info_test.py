@@ -40,10 +40,11 @@ def machine():
 def services():
     """the service on a port, and the numbers of its protocols"""
     for port in (80, 123, 65535):
-        output = lines("--port", port)
-        for line, protocol in zip(output[3:5], ("tcp", "udp")):
-            wanted = f"port {port} of {protocol} (protocol {number_of(protocol)}): {service_on(port, protocol)}"
-            check_equal(line, wanted)
+        wanted = [
+            f"port {port} of {protocol} (protocol {number_of(protocol)}): {service_on(port, protocol)}"
+            for protocol in ("tcp", "udp")
+        ]
+        check_equal(lines("--port", port)[3:5], wanted)
 
 
 @case
