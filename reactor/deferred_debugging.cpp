@@ -148,10 +148,17 @@ void recordResult(const DeferredNode& above, const DeferredNode& below) noexcept
             from.trail.push_back(above.place());
         if (from.trail.size() > kMaxTrail)
             from.trail.erase(from.trail.begin());
-        record.waitsFor = WaitsFor::Producer;
+        record.waitsFor = WaitsFor::Nothing;
         record.fired = from.fired;
         record.cancelled = from.cancelled;
         record.trail = std::move(from.trail);
+    });
+}
+
+void recordSuspended(const DeferredNode& node) noexcept {
+    withRecord(node, [](Record& record) {
+        if (record.waitsFor == WaitsFor::Nothing)
+            record.waitsFor = WaitsFor::Producer;
     });
 }
 

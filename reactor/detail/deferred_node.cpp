@@ -202,8 +202,11 @@ void DeferredNode::runChain(NodePtr node) noexcept {
             below->run(std::move(node));
         }
         node = std::move(below);
-        if (node->state_ != State::Fired)
+        if (node->state_ != State::Fired) {
+            if (node->recorded_)
+                recordSuspended(*node);
             return; // it waits for an inner Deferred now
+        }
     }
     if (node->detached_)
         node->reportUnhandled();

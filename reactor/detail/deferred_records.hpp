@@ -14,7 +14,7 @@ class DeferredNode;
 enum class WaitsFor : std::uint8_t {
     Producer, ///< a Promise, or what is not ours: the operation itself
     Deferred, ///< the node above
-    Nothing   ///< it has its result
+    Nothing   ///< it has its result, or is running
 };
 
 /// @returns whether there is a record now.
@@ -27,8 +27,11 @@ void recordWaiting(const DeferredNode& node, WaitsFor what) noexcept;
 void recordFired(const DeferredNode& node, const std::source_location& place) noexcept;
 void recordCancelled(const DeferredNode& node) noexcept;
 
-/// The result goes down from one node to the other, and with it where it comes from.
+/// The result goes down from one node to the other, which runs now, and with it where it comes from.
 void recordResult(const DeferredNode& above, const DeferredNode& below) noexcept;
+
+/// It has run, and has no result yet: where it does not wait for a Deferred it waits for what is not ours.
+void recordSuspended(const DeferredNode& node) noexcept;
 
 /// For the message that names the place of creation: what goes on behind it, where its result comes from.
 std::string historyOf(const DeferredNode& node) noexcept;

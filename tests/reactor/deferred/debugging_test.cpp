@@ -7,6 +7,9 @@
 #include "support/log_capture.hpp"
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <coroutine>
+#include <cstddef>
 #include <optional>
 #include <source_location>
 #include <string>
@@ -42,6 +45,14 @@ std::string messageOfFiring(Promise<T>& promise) {
     }
     return "";
 }
+
+/// No Deferred: what awaits it is resumed by the test.
+struct Manual {
+    std::coroutine_handle<>& waiting;
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> handle) noexcept { waiting = handle; }
+    void await_resume() const noexcept {}
+};
 
 Deferred<int> plusOne(Deferred<int> number) {
     co_return co_await std::move(number) + 1;
@@ -99,7 +110,7 @@ TEST_CASE("without debugging AlreadyCalledError says no places, nor of what was 
     CHECK(messageOfFiring(promise) == AlreadyCalledError().what());
 }
 
-TEST_CASE("S-165: with debugging, an unhandled failure is logged with where it was fired and by what way it came") {
+TEST_CASE("J35 (S-165): with debugging, an unhandled failure is logged with where it was fired and what way it came") {
     const LogCapture logged;
     const Debugging on;
     const int inner = __LINE__ + 1;
@@ -174,6 +185,63 @@ TEST_CASE("pendingDeferreds() tells what this thread waits for, the oldest first
     two.callback(2);
     CHECK(pendingDeferreds().empty());
     CHECK(resultOf(std::move(waiting)) == "2");
+}
+
+TEST_CASE("pendingDeferreds() tells of no step and no coroutine that a Deferred has made run") {
+    const Debugging on;
+    Promise<int> promise;
+    std::vector<std::size_t> counts;
+    const auto counting = [&counts](Deferred<int> awaited) -> Deferred<int> {
+        const int number = co_await std::move(awaited);
+        counts.push_back(pendingDeferreds().size());
+        co_return number;
+    };
+    Deferred<int> counted = counting(counting(promise.deferred().addCallback([&](int number) {
+        counts.push_back(pendingDeferreds().size());
+        return number;
+    })));
+    CHECK(pendingDeferreds().size() == 1);
+    promise.callback(1);
+    CHECK(counts == std::vector<std::size_t>{0, 0, 0});
+    CHECK(resultOf(std::move(counted)) == "1");
+}
+
+TEST_CASE("pendingDeferreds() tells of a coroutine that awaits what is no Deferred, until it has its result") {
+    const Debugging on;
+    Promise<int> promise;
+    std::coroutine_handle<> suspended;
+    const auto foreign = [&suspended](Deferred<int> first) -> Deferred<int> {
+        const int number = co_await std::move(first);
+        co_await Manual{suspended};
+        co_return number;
+    };
+    Deferred<int> waiting = foreign(promise.deferred());
+    promise.callback(1);
+    CHECK(pendingDeferreds().size() == 1);
+    suspended.resume();
+    CHECK(pendingDeferreds().empty());
+    CHECK(resultOf(std::move(waiting)) == "1");
+}
+
+TEST_CASE("two threads that make and fire Deferreds at once are recorded each for itself") {
+    const Debugging on;
+    std::atomic<int> right{0};
+    const auto work = [&right] {
+        for (int i = 0; i < 1000; ++i) {
+            Promise<int> promise;
+            Deferred<int> deferred = plusOne(promise.deferred().addCallback([](int number) { return number; }));
+            const bool one = pendingDeferreds().size() == 1;
+            promise.callback(i);
+            const bool none = pendingDeferreds().empty();
+            const bool named = messageOfFiring(promise).find("debugging_test.cpp") != std::string::npos;
+            if (one && none && named && resultOf(std::move(deferred)) == std::to_string(i + 1))
+                ++right;
+        }
+    };
+    std::thread other(work);
+    work();
+    other.join();
+    CHECK(right == 2000);
 }
 
 TEST_CASE("what was recorded is forgotten with its Deferred, also when debugging was switched off before") {
