@@ -70,6 +70,7 @@ struct ThreadPool::Shared : std::enable_shared_from_this<Shared> {
     explicit Shared(const ThreadPoolOptions& itsOptions) : options(itsOptions) {}
 
     bool mayBegin() const;
+    bool isWorking() const;
     bool mayRunBeforeStop() const { return !waiting.empty() && waiting.front().number <= lastToRun; }
     void spawn();
     void spawnForWaiting();
@@ -106,6 +107,13 @@ bool ThreadPool::Shared::mayBegin() const {
     if (waiting.empty() || threads.size() > options.maxThreads)
         return false;
     return phase == Phase::Running || (phase == Phase::Stopping && mayRunBeforeStop());
+}
+
+/// Whether something goes on without the reactor. A call that no thread is free for does not: it waits for those that
+/// wait for the reactor.
+bool ThreadPool::Shared::isWorking() const {
+    const bool isThreadFree = working < threads.size() || threads.size() < options.maxThreads;
+    return working != blocked || (mayBegin() && isThreadFree);
 }
 
 // With the lock held. Throws std::system_error.
@@ -214,7 +222,7 @@ std::string ThreadPool::Shared::leaveRunning() {
 
 // Says so when nothing is left to do.
 void ThreadPool::Shared::idle(Lock& lock) noexcept {
-    if (working != blocked || !waiting.empty() || !onIdle || phase == Phase::Abandoned)
+    if (isWorking() || !onIdle || phase == Phase::Abandoned)
         return;
     lock.unlock();
     onIdle();
@@ -379,7 +387,7 @@ void ThreadPool::onIdle(Function<void()> onIdle) {
 bool ThreadPool::isBusy() const {
     const Shared::Lock lock(shared_->mutex);
     const bool ending = shared_->phase == Shared::Phase::Stopping && shared_->working == 0;
-    return shared_->working != shared_->blocked || shared_->mayBegin() || ending;
+    return shared_->isWorking() || ending;
 }
 
 void ThreadPool::add(Function<void()> call, const std::type_info& type) {

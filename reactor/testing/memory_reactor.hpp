@@ -43,8 +43,8 @@ static_assert(std::is_trivially_destructible_v<MemoryReactorOptions>);
 ///
 /// It has no signals, no descriptors (`TcpTransport::socketDescriptor()` is -1, `configureSocket` is called with -1)
 /// and no secrets (`secureRandom()` follows from the seed). Time stands still while user code runs, on the thread pool
-/// too, unless that waits for the reactor. One thread; other threads may use `remote()`. Not to be destroyed in one of
-/// its own callbacks.
+/// too, unless that waits for the reactor: a stop gives up a call that merely blocks after `maxIdle`, if that is longer
+/// than `stopTimeout`. One thread; other threads may use `remote()`. Not to be destroyed in one of its own callbacks.
 class MemoryReactor final : public core::ReactorCore {
 public:
     /// On a network of its own.

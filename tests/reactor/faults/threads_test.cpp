@@ -1,14 +1,17 @@
 // Threads that post while the reactor runs, and while it is destroyed. Worth running with a thread sanitizer.
 
+#include "support/gate.hpp"
 #include "support/log_capture.hpp"
 #include "support/run_until.hpp"
 
 #include <reactor/libuv/uv_reactor.hpp>
+#include <reactor/threads.hpp>
 
 #include <doctest/doctest.h>
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -118,4 +121,29 @@ TEST_CASE("S-143: what four threads post before a reactor stops is all run") {
     for (const std::int64_t ran : tally.ran)
         CHECK(ran == kEach);
     CHECK(tally.alive == 0);
+}
+
+TEST_CASE("S-147: run() returns without a call that blocks its thread, and tells nobody that it waits") {
+    LogCapture log;
+    const auto gate = std::make_shared<Gate>();
+    int result = 0;
+    UvReactor reactor;
+    reactor.getThreadPool().configure({.maxThreads = 1, .stopTimeout = std::chrono::milliseconds(1)});
+    reactor.callWhenRunning([&] {
+        deferToThread(reactor, [gate] {
+            return gate->pass() ? 1 : -1;
+        }).addCallback([&](int got) {
+              result = got;
+          }).detach();
+        reactor.callLater(std::chrono::milliseconds(0), [&] {
+            gate->awaitArrivals(1);
+            reactor.stop();
+        });
+    });
+    reactor.run();
+    CHECK(result == 0);
+    CHECK(log.count("1 of its calls ran") == 1);
+    gate->open();
+    CHECK(runUntil(reactor, [&] { return result != 0; }));
+    CHECK(result == 1);
 }

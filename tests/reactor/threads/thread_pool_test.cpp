@@ -276,6 +276,26 @@ TEST_CASE("S-147: a stop whose time is over before the idle threads have ended w
     CHECK(log.lines().empty());
 }
 
+TEST_CASE("a pool whose threads all wait for the reactor is not busy, also when more calls wait for a thread") {
+    const auto gate = std::make_shared<Gate>();
+    std::atomic<int> idle{0};
+    ThreadPool pool({.maxThreads = 1});
+    pool.onIdle([&] { ++idle; });
+    pool.callInThread([gate] {
+        const ThreadPool::Waiting waiting;
+        gate->pass();
+    });
+    pool.callInThread([] {});
+    CHECK_FALSE(pool.isBusy()); // nothing can begin yet
+    pool.start();
+    REQUIRE(gate->awaitArrivals(1));
+    CHECK_FALSE(pool.isBusy());
+    CHECK(idle == 1);
+    gate->open();
+    pool.stop();
+    CHECK(idle > 1);
+}
+
 TEST_CASE("a thread that was left behind outlives its pool") {
     LogCapture log;
     const auto gate = std::make_shared<Gate>();
