@@ -75,7 +75,7 @@ CONFORMANCE_CASE("O2: connecting that fails fails the Deferred") {
     CHECK(connected.failure.check<ConnectionRefusedError>());
 }
 
-CONFORMANCE_CASE("O3: cancelling stops the connecting, at once with CancelledError; nothing is connected later") {
+CONFORMANCE_CASE("O3, F18: cancelling stops the connecting, at once with CancelledError; nothing is connected later") {
     Scene scene(driver);
     const auto port = scene.listen();
     auto protocol = std::make_shared<RecordingProtocol>("client", scene.events);
@@ -141,7 +141,7 @@ CONFORMANCE_CASE("a connection that connectionMade ends fails the Deferred with 
     protocol->forgetOrders();
 }
 
-CONFORMANCE_CASE("cancelling while connectionMade runs closes the connection, which nobody would have") {
+CONFORMANCE_CASE("F19: cancelling while connectionMade runs closes the connection, which nobody would have") {
     Scene scene(driver);
     const auto port = scene.listen();
     auto protocol = std::make_shared<RecordingProtocol>("client", scene.events);

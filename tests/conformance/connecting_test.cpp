@@ -22,7 +22,7 @@ using State = Connector::State;
 
 } // namespace
 
-CONFORMANCE_CASE("F1 (S-97): a connector knows its destination, its state, its factory and its transport") {
+CONFORMANCE_CASE("F1, U6 (S-97): a connector knows its destination, its state, its factory and its transport") {
     Scene scene(driver);
     const auto port = scene.listen();
     const auto connector = scene.connect(*port);

@@ -130,7 +130,7 @@ CONFORMANCE_CASE("E10 (S-77): an occupied port is refused inside listenTCP, befo
     CHECK(other.log.events().empty());
 }
 
-CONFORMANCE_CASE("E11 (S-79): without an interface a port listens on all IPv4 addresses") {
+CONFORMANCE_CASE("E11, U6 (S-79): without an interface a port listens on all IPv4 addresses") {
     Scene scene(driver);
     const auto port = driver.reactor().listenTCP(0, scene.server);
     CHECK(port->getHost().host() == "0.0.0.0");

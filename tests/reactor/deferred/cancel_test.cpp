@@ -11,18 +11,19 @@
 using namespace torsion;
 using namespace torsion::test;
 
-TEST_CASE("S-166: without a canceller the Deferred fails, and one late firing is ignored") {
+TEST_CASE("J23, J25 (S-166): without a canceller the Deferred fails, and one late firing is ignored") {
     Trace trace;
     Promise<void> promise;
     Deferred<void> deferred = promise.deferred();
     deferred.cancel();
+    CHECK_NOTHROW(deferred.cancel());
     CHECK(resultOf(std::move(deferred)) == "CancelledError");
     CHECK(promise.isFired());
     CHECK_NOTHROW(promise.callback());
     CHECK_THROWS_AS(promise.callback(), AlreadyCalledError);
 }
 
-TEST_CASE("S-167: a canceller is called once; a late firing after it is an error") {
+TEST_CASE("J26, J27 (S-167): a canceller is called once; a late firing after it is an error") {
     int calls = 0;
     Promise<void> promise;
     Deferred<void> deferred = promise.deferred();
@@ -37,7 +38,7 @@ TEST_CASE("S-167: a canceller is called once; a late firing after it is an error
     CHECK(resultOf(std::move(deferred)) == "CancelledError");
 }
 
-TEST_CASE("S-167: a canceller may fire the promise itself, with success or failure, or drop it") {
+TEST_CASE("J28, J29 (S-167): a canceller may fire the promise itself, with success or failure, or drop it") {
     std::optional<Promise<void>> promise(std::in_place);
     Deferred<void> first = promise->deferred();
     promise->onCancel([&] { promise->callback(); });
@@ -78,7 +79,7 @@ TEST_CASE("S-168: what a canceller throws after it has fired the promise is logg
     CHECK(logged.count("A canceller fired its promise and then threw: NoProtocol") == 1);
 }
 
-TEST_CASE("S-169: cancelling what has its result does nothing") {
+TEST_CASE("J30 (S-169): cancelling what has its result does nothing") {
     Promise<void> promise;
     bool called = false;
     promise.onCancel([&] { called = true; });
@@ -93,7 +94,7 @@ TEST_CASE("S-169: cancelling what has its result does nothing") {
     CHECK(resultOf(std::move(born)) == "ok");
 }
 
-TEST_CASE("S-169: cancelling a Deferred that waits for an inner one cancels that one") {
+TEST_CASE("J31 (S-169): cancelling a Deferred that waits for an inner one cancels that one") {
     Trace trace;
     Promise<void> outer;
     Promise<void> inner;
@@ -105,7 +106,7 @@ TEST_CASE("S-169: cancelling a Deferred that waits for an inner one cancels that
     CHECK(resultOf(std::move(deferred)) == "CancelledError");
 }
 
-TEST_CASE("S-170: the canceller is released when the promise fires") {
+TEST_CASE("J57 (S-170): the canceller is released when the promise fires") {
     auto token = std::make_shared<int>(0);
     Promise<void> promise;
     promise.onCancel([token] {});

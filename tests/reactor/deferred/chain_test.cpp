@@ -41,7 +41,7 @@ TEST_CASE("S-162: a million steps are cancelled and destroyed") {
     CHECK(token.use_count() == 1);
 }
 
-TEST_CASE("S-162: a million Deferreds that were each returned by a step of the next pass one result on") {
+TEST_CASE("J19 (S-162): a million Deferreds that were each returned by a step of the next pass one result on") {
     Promise<void> first;
     Deferred<void> deferred = first.deferred();
     for (int i = 0; i < kLong; ++i) {

@@ -22,7 +22,7 @@ static_assert(std::is_nothrow_move_constructible_v<Deferred<void>>);
 
 } // namespace
 
-TEST_CASE("S-155: steps run at once when the result is there") {
+TEST_CASE("J3 (S-155): steps run at once when the result is there") {
     Trace trace;
     Deferred<void> deferred = Deferred<void>::succeed().addCallback([&] { trace.push_back("a"); });
     CHECK(trace == Trace{"a"});
@@ -63,7 +63,7 @@ TEST_CASE("S-156: a step added by a running step runs after it") {
     CHECK(trace == Trace{"a begins", "a ends", "b"});
 }
 
-TEST_CASE("S-157: an exception switches to the errbacks, and an errback that returns switches back") {
+TEST_CASE("J6 (S-157): an exception switches to the errbacks, and an errback that returns switches back") {
     Trace trace;
     Promise<void> promise;
     Deferred<void> deferred = promise.deferred()
@@ -138,7 +138,7 @@ TEST_CASE("S-160: a step that returns a Deferred waits for its result") {
     CHECK(trace == Trace{"outer", "inner", "ok"});
 }
 
-TEST_CASE("S-160: the failure of a returned Deferred moves to the outer one and is no longer unhandled") {
+TEST_CASE("J16, J33 (S-160): the failure of a returned Deferred moves to the outer one and is no longer unhandled") {
     LogCapture logged;
     Trace trace;
     Promise<void> outer;
@@ -158,7 +158,7 @@ TEST_CASE("S-160: the failure of a returned Deferred moves to the outer one and 
     CHECK(logged.count() == 0);
 }
 
-TEST_CASE("S-163: a step that returns the Deferred which waits for it fails") {
+TEST_CASE("J21 (S-163): a step that returns the Deferred which waits for it fails") {
     LogCapture logged;
     Promise<void> promise;
     std::optional<Deferred<void>> own;

@@ -10,7 +10,7 @@
 using namespace torsion;
 using namespace torsion::test;
 
-TEST_CASE("S-165: a failure is logged when the Deferred that holds it is destroyed, with the place of creation") {
+TEST_CASE("J32 (S-165): a failure is logged when the Deferred that holds it is destroyed, with the place of creation") {
     LogCapture logged;
     {
         const Deferred<void> deferred = Deferred<void>::fail(Failure::of<UserError>("oops"));
