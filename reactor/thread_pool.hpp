@@ -166,6 +166,10 @@ public:
     /// @name For reactors
     /// @{
 
+    /// As callInThread.
+    /// @param type of what the call is made for, for messages.
+    void callInThreadAs(const std::type_info& type, Function<void()> call) { add(std::move(call), type); }
+
     /// Begins what stop() does, without waiting. @returns false when there was nothing to wait for.
     /// @param onStopped called once on the last thread as it ends, unless the pool was started again before; must not
     ///     use the pool.

@@ -18,6 +18,7 @@
 #include <source_location>
 #include <stdexcept>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -194,8 +195,9 @@ auto deferToThreadPool(detail::PlacedReactor placed, ThreadPool& pool, F&& f, Ar
     const auto call = std::make_shared<detail::ThreadCall<U>>();
     Deferred<U> deferred = detail::ThreadCall<U>::begin(call, placed.reactor, placed.place);
     try {
-        pool.callInThread(detail::ThreadJob<Call>(call, placed.reactor.remote(),
-                                                  detail::bindCall(std::forward<F>(f), std::forward<Args>(args)...)));
+        pool.callInThreadAs(typeid(std::decay_t<F>),
+                            detail::ThreadJob<Call>(call, placed.reactor.remote(),
+                                                    detail::bindCall(std::forward<F>(f), std::forward<Args>(args)...)));
     } catch (...) {
         call->finish(Failure::current());
     }
