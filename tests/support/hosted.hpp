@@ -80,6 +80,13 @@ struct HostedPair {
     std::shared_ptr<Connector> connector;
 };
 
+/// Lets the reactor's time go on without a turn.
+inline void work(Reactor& reactor, Duration span) {
+    const TimePoint end = reactor.freshNow() + span;
+    while (reactor.freshNow() < end) {
+    }
+}
+
 /// Writes back whatever comes.
 inline ProtocolHooks echoing() {
     return {.data = [](HookedProtocol& protocol) {

@@ -19,12 +19,6 @@ using namespace torsion::test;
 
 namespace {
 
-void work(Reactor& reactor, Duration span) {
-    const TimePoint end = reactor.freshNow() + span;
-    while (reactor.freshNow() < end) {
-    }
-}
-
 /// A port whose protocols take longer than any budget to be told of their beginning, or of their end.
 struct SlowServer {
     explicit SlowServer(Hosted& hosted)

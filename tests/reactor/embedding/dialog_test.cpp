@@ -35,12 +35,6 @@ bool untilByDescriptor(Embedding& embedding, F&& condition) {
     return true;
 }
 
-void work(Reactor& reactor, Duration span) {
-    const TimePoint end = reactor.freshNow() + span;
-    while (reactor.freshNow() < end) {
-    }
-}
-
 } // namespace
 
 TEST_CASE("H12: after a dialog a host that asks for its time-out in onChange has nothing sent twice") {

@@ -63,13 +63,6 @@ int activeHandles(UvReactor& reactor, uv_handle_type type) {
     return count.second;
 }
 
-/// Lets the reactor's time go on without a turn.
-void work(Reactor& reactor, Duration span) {
-    const TimePoint end = reactor.freshNow() + span;
-    while (reactor.freshNow() < end) {
-    }
-}
-
 } // namespace
 
 TEST_CASE("H1: with nothing open the host may wait for ever, and a dispatch polls all the same") {
