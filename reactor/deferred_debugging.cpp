@@ -2,6 +2,7 @@
 
 #include <reactor/detail/deferred_node.hpp>
 #include <reactor/detail/deferred_records.hpp>
+#include <reactor/log.hpp>
 
 #include <spdlog/fmt/fmt.h>
 
@@ -133,7 +134,17 @@ void recordWaiting(const DeferredNode& node, WaitsFor what) noexcept {
 }
 
 void recordFired(const DeferredNode& node, const std::source_location& place) noexcept {
-    withRecord(node, [&place](Record& record) { record.fired = place; });
+    bool strange = false;
+    withRecord(node, [&](Record& record) {
+        record.fired = place;
+        strange = record.thread != std::this_thread::get_id();
+    });
+    if (strange) {
+        log::error(
+            "A Deferred that was made on another thread (at {}) is fired here: callFromThread is the way to its own "
+            "(fired at {})",
+            textOf(node.place()), textOf(place));
+    }
 }
 
 void recordCancelled(const DeferredNode& node) noexcept {

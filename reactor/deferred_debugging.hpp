@@ -17,7 +17,9 @@ namespace torsion {
 ///  - the places of the Deferreds that the result came through, those a coroutine has awaited and those that steps have
 ///    returned, the last 16: the log's "Unhandled error in Deferred" names them. Those alone that had no result yet:
 ///    what is there already is taken without its place. A coroutine keeps the way of what it has waited for last;
-///  - when it was made: pendingDeferreds().
+///  - when it was made: pendingDeferreds();
+///  - on which thread: that it is fired on another one is logged as an error, with both places. (What is made before a
+///    reactor runs, and fired by it on another thread, is logged too.)
 ///
 /// May be switched at any time, on any thread; it holds for what is made from then on. Off, it costs nothing that can
 /// be measured; on, each Deferred that waits costs an entry in a table that all threads share.

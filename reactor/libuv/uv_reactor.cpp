@@ -11,9 +11,13 @@
 #include <reactor/libuv/thread_resolver.hpp>
 #include <reactor/log.hpp>
 
+#include <sys/types.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -120,6 +124,7 @@ struct UvReactor::Impl final : uv::LoopListener {
     std::optional<uv::LoopHooks::KeepAlive> pending; // while something is under way elsewhere
     std::optional<uv::Signals> signals;
     std::optional<int> signal;
+    pid_t process = ::getpid(); // that the descriptors are of
     std::shared_ptr<uv::EmbeddedLoop> embedded;
     std::optional<uv::LoopHooks::KeepAlive> stopping; // of a stop() on a foreign loop
     std::shared_ptr<Function<void()>> stopped;        // whom onStopped() named
@@ -148,7 +153,16 @@ UvReactor::UvReactor(uv_loop_t* loop, const ReactorOptions& options)
 }
 
 // What is left on an owned loop then are handles that are closing; the loop is run until they are closed.
+// In a child its descriptors are the parent's: epoll would let the parent's sockets go, and what is queued be sent
+// twice.
 UvReactor::~UvReactor() {
+    if (impl_->ownLoop && impl_->process != ::getpid()) {
+        std::fputs(
+            "torsion: a reactor was destroyed in a child process, which disturbs its parent: end a child with exec "
+            "or _exit, or go on with Embedding::afterFork()\n",
+            stderr);
+        std::terminate();
+    }
     endEverything();
     resolver_.reset();
     if (impl_->embedded)
@@ -215,6 +229,7 @@ void UvReactor::becomeEmbedded(std::shared_ptr<uv::EmbeddedLoop> loop) {
 }
 
 void UvReactor::renewWakeUp() {
+    impl_->process = ::getpid();
     impl_->hooks->afterFork();
 }
 

@@ -244,6 +244,27 @@ TEST_CASE("two threads that make and fire Deferreds at once are recorded each fo
     CHECK(right == 2000);
 }
 
+TEST_CASE("with debugging, a Deferred that is fired on another thread than its own is logged, with both places") {
+    const Debugging on;
+    LogCapture logged;
+    const int made = __LINE__ + 1;
+    Promise<int> promise;
+    Deferred<int> deferred = promise.deferred();
+    int fired = 0;
+    std::thread([&] {
+        fired = __LINE__ + 1;
+        promise.callback(1);
+    }).join();
+    CHECK(logged.count() == 1);
+    CHECK(logged.contains("made on another thread (at " + placeIn(made) + ")"));
+    CHECK(logged.contains("(fired at " + placeIn(fired) + ")"));
+    CHECK(resultOf(std::move(deferred)) == "1");
+    Promise<int> own;
+    Deferred<int> quiet = own.deferred();
+    own.callback(2);
+    CHECK(logged.count() == 1);
+}
+
 TEST_CASE("what was recorded is forgotten with its Deferred, also when debugging was switched off before") {
     setDebugging(true);
     std::optional<Promise<int>> promise(std::in_place);

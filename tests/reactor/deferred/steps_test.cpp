@@ -138,6 +138,42 @@ TEST_CASE("S-160: a step that returns a Deferred waits for its result") {
     CHECK(trace == Trace{"outer", "inner", "ok"});
 }
 
+TEST_CASE("J10 (S-160): the steps of a returned Deferred run before the outer one goes on, in a chain of three") {
+    Trace trace;
+    Promise<int> inmost;
+    Deferred<int> outer = Deferred<void>::succeed()
+                              .addCallback([&] {
+                                  return Deferred<void>::succeed()
+                                      .addCallback([&] {
+                                          return inmost.deferred().addCallback([&](int value) {
+                                              trace.push_back("inmost " + std::to_string(value));
+                                              return value + 1;
+                                          });
+                                      })
+                                      .addCallback([&](int value) {
+                                          trace.push_back("middle " + std::to_string(value));
+                                          return value + 1;
+                                      });
+                              })
+                              .addCallback([&](int value) {
+                                  trace.push_back("outer " + std::to_string(value));
+                                  return value;
+                              });
+    CHECK(trace.empty());
+    inmost.callback(1);
+    CHECK(trace == Trace{"inmost 1", "middle 2", "outer 3"});
+    CHECK(resultOf(std::move(outer)) == "3");
+}
+
+TEST_CASE("J15 (S-160): the outer Deferred goes on at once when the returned one has fired already") {
+    Trace trace;
+    Promise<int> fired;
+    fired.callback(7);
+    Deferred<int> inner = fired.deferred();
+    traceResult(Deferred<void>::succeed().addCallback([&] { return std::move(inner); }), trace);
+    CHECK(trace == Trace{"7"});
+}
+
 TEST_CASE("J16, J33 (S-160): the failure of a returned Deferred moves to the outer one and is no longer unhandled") {
     LogCapture logged;
     Trace trace;

@@ -31,6 +31,19 @@ TEST_CASE("S-165: an errback added before the destruction keeps it out of the lo
     CHECK(logged.count() == 0);
 }
 
+TEST_CASE("J34 (S-165): an errback that returns a Deferred keeps the failure out of the log") {
+    LogCapture logged;
+    Promise<void> second;
+    {
+        Promise<void> first;
+        first.deferred().addErrback([&](const Failure&) { return second.deferred(); }).detach();
+        first.errback(Failure::of<UserError>());
+    }
+    CHECK(logged.count() == 0);
+    second.callback();
+    CHECK(logged.count() == 0);
+}
+
 TEST_CASE("a Deferred dropped while it waits logs the failure when it comes, once") {
     LogCapture logged;
     Promise<void> promise;

@@ -11,6 +11,8 @@
 
 #include <chrono>
 #include <cstdio>
+#include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -83,6 +85,21 @@ TEST_CASE("H8: after fork() a call from a thread wakes the process that it was m
         CHECK(end.status == 0);
         CHECK_FALSE(hosted.isReadable());
     }
+}
+
+TEST_CASE("a child that destroys its parent's reactor is ended with a message, and the parent goes on") {
+    std::optional<UvReactor> reactor(std::in_place);
+    const auto port = reactor->listenTCP(0, HookedFactory::make(), {.interface = "127.0.0.1"});
+    const ChildEnd end = runInChild([&] { reactor.reset(); });
+    CHECK(end.wasAborted());
+    CHECK(end.said.find("a reactor was destroyed in a child process") != std::string::npos);
+    bool made = false;
+    const RawSocket peer = RawSocket::connectTo(port->getHost().port());
+    for (int turn = 0; turn < 1000 && !made; ++turn) {
+        reactor->iterate(10ms);
+        made = reactor->stats().connectionsMade == 1;
+    }
+    CHECK(made);
 }
 
 TEST_CASE("H8: a host has to register the descriptor anew, though its number may be the same") {
