@@ -212,7 +212,8 @@ TEST_CASE("pendingDeferreds() tells of a coroutine that awaits what is no Deferr
     std::coroutine_handle<> suspended;
     const auto foreign = [&suspended](Deferred<int> first) -> Deferred<int> {
         const int number = co_await std::move(first);
-        co_await Manual{suspended};
+        Manual manual{suspended};
+        co_await manual;
         co_return number;
     };
     Deferred<int> waiting = foreign(promise.deferred());
