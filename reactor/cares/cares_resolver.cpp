@@ -11,7 +11,6 @@
 
 #include <ares.h>
 #include <sys/time.h>
-#include <uv.h>
 
 #include <algorithm>
 #include <limits>
@@ -130,8 +129,8 @@ void CaresResolver::Watch::onReady(int status, int events) {
         watch.stopped();
         watch.watch(wanted);
     }
-    channel.process(failed || (events & UV_READABLE) != 0 ? fd : ARES_SOCKET_BAD,
-                    failed || (events & UV_WRITABLE) != 0 ? fd : ARES_SOCKET_BAD);
+    channel.process(failed || (events & uv::kReadable) != 0 ? fd : ARES_SOCKET_BAD,
+                    failed || (events & uv::kWritable) != 0 ? fd : ARES_SOCKET_BAD);
 }
 
 CaresResolver::Channel::Channel(UvReactor& reactor, const CaresOptions& options)
@@ -238,7 +237,7 @@ void CaresResolver::Channel::onHost(void* query, int status, int, hostent* host)
 // A socket that cannot be watched is like one that nothing arrives on: its query ends by time.
 void CaresResolver::Channel::onState(void* self, int fd, int readable, int writable) noexcept {
     try {
-        static_cast<Channel*>(self)->watch(fd, (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0));
+        static_cast<Channel*>(self)->watch(fd, (readable ? uv::kReadable : 0) | (writable ? uv::kWritable : 0));
     } catch (...) {
         log::error("a socket to a name server: {}", Failure::current().toString());
     }

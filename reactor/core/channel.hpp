@@ -18,7 +18,8 @@ class Failure;
 
 namespace torsion::core {
 
-/// The outcome of one attempt to send. No error and fewer bytes than offered: the receiver takes no more for now.
+/// The outcome of one attempt to send. No error and fewer bytes than offered: the receiver takes no more until
+/// it is writable again.
 struct SendResult {
     std::size_t sent = 0;
     int error = 0; ///< errno; 0: none. ENOBUFS, ENOMEM: nothing was taken, and it is tried again after a while

@@ -7,6 +7,10 @@
 
 namespace torsion::uv {
 
+/// What a descriptor is watched for; for rooms that do not see <uv.h>.
+inline constexpr int kReadable = UV_READABLE;
+inline constexpr int kWritable = UV_WRITABLE;
+
 /// A `uv_poll_t` in a block of its own, which outlives whoever watches until libuv has closed it. Does not own the
 /// descriptor: close that after `~DescriptorWatch`, not before.
 class DescriptorWatch {

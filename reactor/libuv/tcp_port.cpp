@@ -110,7 +110,7 @@ void TcpPort::onReady(int status, int) {
     batch_ = std::clamp(accepted == batch_ ? batch_ * 2 : accepted, 1, budget_);
 }
 
-// False: nothing more to accept for now.
+// False: nothing more to accept in this event.
 bool TcpPort::acceptOne() {
     sockaddr_storage storage; // filled in by accept4
     socklen_t size = sizeof storage;

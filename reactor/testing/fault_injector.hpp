@@ -11,8 +11,8 @@ enum class Operation {
     Listen, ///< binding and listening: CannotListenError
     Accept, ///< taking one connection. EMFILE, ENFILE: it is turned away; EAGAIN, ENOBUFS, ENOMEM: later; else: dropped
     Connect, ///< one attempt to connect
-    Send,    ///< EAGAIN: nothing is taken for now; ENOBUFS, ENOMEM: nothing, for a while; else: writing ends
-    Receive, ///< EAGAIN: nothing is there for now; else: the connection breaks
+    Send, ///< EAGAIN: nothing is taken until it is writable; ENOBUFS, ENOMEM: nothing, for a while; else: writing ends
+    Receive, ///< EAGAIN: nothing is there yet; else: the connection breaks
     Any,     ///< every one of them
 };
 

@@ -23,19 +23,24 @@ using SteadyClock = std::chrono::steady_clock;
 // How long a case may wait for what must happen, in the reactor's time and in ours.
 constexpr auto kPatience = 10s;
 
+/// Calls `turn` until `condition()` holds. @returns false when our patience ends before.
+bool turnUntil(CallableRef<bool()> condition, CallableRef<void()> turn) {
+    const auto end = SteadyClock::now() + kPatience;
+    while (!condition()) {
+        if (SteadyClock::now() > end)
+            return false;
+        turn();
+    }
+    return true;
+}
+
 template <Dispatch kDispatch, bool kIPv6>
 class UvDriver final : public Driver {
 public:
     Reactor& reactor() override { return *reactor_; }
 
     bool reaches(CallableRef<bool()> condition) override {
-        const auto end = SteadyClock::now() + kPatience;
-        while (!condition()) {
-            if (SteadyClock::now() > end)
-                return false;
-            reactor_->iterate(100ms);
-        }
-        return true;
+        return turnUntil(condition, [this] { reactor_->iterate(100ms); });
     }
 
     void destroyReactor() override { reactor_.reset(); }
@@ -58,13 +63,7 @@ public:
     Reactor& reactor() override { return *reactor_; }
 
     bool reaches(CallableRef<bool()> condition) override {
-        const auto end = SteadyClock::now() + kPatience;
-        while (!condition()) {
-            if (SteadyClock::now() > end)
-                return false;
-            host_.turn({}, 100ms);
-        }
-        return true;
+        return turnUntil(condition, [this] { host_.turn({}, 100ms); });
     }
 
     void turn() override { host_.embedding().dispatch(); }

@@ -15,7 +15,7 @@ ROOMS = {
     "embedding": {"contract", "core", "libuv"},
     "protocols": {"contract"},
 }
-SEE_LIBUV = {"libuv", "cares", "embedding"}
+SEE_LIBUV = {"libuv"}
 THIRD_PARTIES = ("spdlog/", "doctest/", "CLI/", "benchmark/", "openssl/", "boost/", "asio/", "asio.hpp")
 
 

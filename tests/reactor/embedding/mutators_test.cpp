@@ -1,6 +1,7 @@
 // Whatever is begun outside of a dispatch must be seen by a host that sleeps: every public function that changes
 // something, called from a host's code. tests/tree/mutators_test.py compares this list with the headers.
 
+#include "reactor/embedding/mutators_bench.hpp"
 #include "support/hosted.hpp"
 #include "support/scripted_reactor.hpp"
 
@@ -12,17 +13,10 @@
 
 #include <doctest/doctest.h>
 
-#include <unistd.h>
-
-#include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -31,105 +25,6 @@ using namespace torsion;
 using namespace torsion::test;
 
 namespace {
-
-/// What the host hears of a function.
-enum class Told {
-    Work,       ///< there is something to do now
-    Deadline,   ///< the time it may wait has changed, not to nothing
-    Descriptor, ///< nothing: the descriptor is readable
-    Nothing     ///< nothing: all is done when the function returns, or the descriptor will tell
-};
-
-/// A host with a connection, and whatever the functions are called on.
-struct Bench {
-    explicit Bench(const EmbedOptions& options) : hosted(options), pair(hosted) {}
-    ~Bench() { pair.client->transport->abortConnection(); }
-    Bench(const Bench&) = delete;
-    Bench& operator=(const Bench&) = delete;
-
-    Transport& transport() { return *pair.client->transport; }
-    UvReactor& reactor() { return hosted.reactor; }
-
-    struct Push final : PushProducer {
-        void pauseProducing() override {}
-        void resumeProducing() override {}
-        void stopProducing() override {}
-    } push;
-
-    struct Input {
-        Input() { REQUIRE(::pipe(ends.data()) == 0); }
-        Input(const Input&) = delete;
-        Input& operator=(const Input&) = delete;
-        ~Input() {
-            ::close(ends[0]);
-            ::close(ends[1]);
-        }
-        std::array<int, 2> ends{};
-    } input;
-
-    struct NoInput final : InputEvents {
-        void inputReceived(std::string_view) override {}
-        void inputEnded(const Failure&) override {}
-    } events;
-
-    Hosted hosted;
-    HostedPair pair;
-    std::shared_ptr<void> kept; ///< objects of the case
-    PendingOperation pending;
-    TriggerId trigger;
-};
-
-using Act = std::function<void()>;
-
-struct Mutator {
-    const char* name;
-    Told told;
-    std::function<Act(Bench&)> arrange; ///< prepares, and gives the call
-};
-
-template <class T, class... Args>
-T& keep(Bench& bench, Args&&... args) {
-    auto object = std::make_shared<T>(std::forward<Args>(args)...);
-    bench.kept = object;
-    return *object;
-}
-
-/// A member function without arguments of the transport.
-std::function<Act(Bench&)> onTransport(void (Transport::*function)()) {
-    return [function](Bench& b) { return [&b, function] { (b.transport().*function)(); }; };
-}
-
-constexpr auto kNothing = [] {};
-
-/// How long until the first timer of this process fires that is a descriptor; none when none is set.
-std::optional<Duration> untilTimerDescriptor() {
-    std::optional<Duration> first;
-    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-        std::ifstream info("/proc/self/fdinfo/" + entry.path().filename().string());
-        for (std::string line; std::getline(info, line);) {
-            long long seconds = 0;
-            long long nanoseconds = 0;
-            if (std::sscanf(line.c_str(), "it_value: (%lld, %lld)", &seconds, &nanoseconds) != 2)
-                continue;
-            const Duration left = std::chrono::seconds(seconds) + std::chrono::nanoseconds(nanoseconds);
-            if (left > Duration::zero() && (!first || left < *first))
-                first = left;
-        }
-    }
-    return first;
-}
-
-/// Whether a host that watches the descriptor alone is woken when the next call is due.
-bool isWokenInTime(Hosted& hosted) {
-    std::optional<TimePoint> due;
-    for (const DelayedCall& call : hosted.reactor.getDelayedCalls())
-        due = due ? std::min(*due, call.getTime()) : call.getTime();
-    if (!due || hosted.isReadable())
-        return true;
-    const Duration left = *due - hosted.reactor.freshNow(); // earlier than the timer is looked at
-    const std::optional<Duration> timer = untilTimerDescriptor();
-    return timer && *timer <= left;
-}
 
 const Mutator kMutators[] = {
     {"Clock::callLater", Told::Work, [](Bench& b) { return [&b] { b.reactor().callLater(0s, kNothing); }; }},
