@@ -5,9 +5,10 @@
 
 #include <doctest/doctest.h>
 
+#include <functional>
 #include <memory>
-#include <span>
 #include <string>
+#include <vector>
 
 // One suite for every backend. A case is written once, over a Driver, and runs on each of them:
 //
@@ -66,15 +67,16 @@ public:
 
 /// A kind of driver.
 struct Backend {
-    const char* name;
+    std::string name;
     bool isReal;
     bool isAlone; ///< the reactor runs the process's loop: its own
-    std::unique_ptr<Driver> (*make)();
+    std::function<std::unique_ptr<Driver>()> make;
 };
 
-/// UvReactor over IPv4 and IPv6, in both dispatch modes, and embedded in a host's loop, with time-outs and with a
-/// single descriptor; MemoryReactor over IPv4 and IPv6.
-std::span<const Backend> backends();
+/// Those that this program tests. In torsion_tests (backends.cpp) UvReactor over IPv4 and IPv6, in both dispatch modes,
+/// and embedded in a host's loop, with time-outs and with a single descriptor; MemoryReactor over IPv4 and IPv6. In
+/// others (embedding/host_driver.cpp) UvReactor inside of each of their hosts.
+std::vector<Backend> backends();
 
 enum class RunOn { All, Real, RealAlone };
 
@@ -95,7 +97,10 @@ void runOnBackends(RunOn which, void (*body)(Driver&));
     TORSION_CONFORMANCE_CASE(DOCTEST_ANONYMOUS(conformanceCase), torsion::test::RunOn::All, name)
 
 /// A case about what a real reactor does that is nobody's guest.
-#define ALONE_CASE(name) TORSION_CONFORMANCE_CASE(DOCTEST_ANONYMOUS(aloneCase), torsion::test::RunOn::RealAlone, name)
+/// In the suite "alone", which programs leave out that have guests alone.
+#define ALONE_CASE(name)                                                                                               \
+    TORSION_CONFORMANCE_CASE(DOCTEST_ANONYMOUS(aloneCase), torsion::test::RunOn::RealAlone,                            \
+                             name* doctest::test_suite("alone"))
 
 /// A case about what only an operating system has.
 #define REAL_CASE(name) TORSION_CONFORMANCE_CASE(DOCTEST_ANONYMOUS(realCase), torsion::test::RunOn::Real, name)

@@ -16,7 +16,17 @@ ROOMS = {
     "protocols": {"contract"},
 }
 SEE_LIBUV = {"libuv"}
+# What an adapter may include: its host.
+HOSTS = {
+    "reactor/embedding/asio.hpp": ("asio/",),
+    "reactor/embedding/boost_asio.hpp": ("boost/asio/",),
+    "reactor/embedding/glib.hpp": ("glib.h",),
+    "reactor/embedding/libevent.hpp": ("event2/",),
+    "reactor/embedding/qt.hpp": ("Q",),
+    "reactor/embedding/sd_event.hpp": ("systemd/",),
+}
 THIRD_PARTIES = ("spdlog/", "doctest/", "CLI/", "benchmark/", "openssl/", "boost/", "asio/", "asio.hpp")
+THIRD_PARTIES += ("glib", "event2/", "systemd/", "Q", "gtk/")
 
 
 def room_of(path):
@@ -46,6 +56,8 @@ def problems_of(path):
                 yield f"{path}: <{name}> belongs into the sources of cares"
         elif name.startswith("fmt/"):
             yield f"{path}: <{name}> is <spdlog/fmt/…> here"
+        elif name.startswith(HOSTS.get(path, "no host")):
+            pass
         elif name.startswith(THIRD_PARTIES):
             in_source = path.endswith(".cpp") and name.startswith("spdlog/")
             if not in_source and path != "reactor/log.hpp":
