@@ -67,6 +67,10 @@ bool Embedding::isSingleDescriptor() const noexcept {
     return loop_->isSingleDescriptor();
 }
 
+std::uint64_t Embedding::dispatches() const noexcept {
+    return loop_->dispatches();
+}
+
 UvReactor* Embedding::reactor() const noexcept {
     return loop_->reactor();
 }

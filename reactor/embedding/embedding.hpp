@@ -3,6 +3,7 @@
 #include <reactor/function.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -124,6 +125,11 @@ public:
     unsigned generation() const noexcept;
 
     bool isSingleDescriptor() const noexcept;
+
+    /// How many calls of `dispatch()` there have been, whatever they came to: those that were refused, that were made
+    /// inside of another, and that came after the reactor's end count, too. For whoever looks for a host that spins: an
+    /// idle reactor's does not grow.
+    std::uint64_t dispatches() const noexcept;
 
     /// The reactor; null when it is gone.
     UvReactor* reactor() const noexcept;

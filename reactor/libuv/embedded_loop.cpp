@@ -145,6 +145,7 @@ std::optional<TimePoint> EmbeddedLoop::nextWake() noexcept {
 }
 
 EmbeddedLoop::Outcome EmbeddedLoop::dispatch() {
+    ++dispatches_;
     if (!reactor_)
         return Outcome::Stopped;
     reactor_->checkThread();

@@ -6,6 +6,7 @@
 #include <reactor/time_point.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 
@@ -46,6 +47,7 @@ public:
     void touch();
     void afterFork();
     unsigned generation() const noexcept { return generation_; }
+    std::uint64_t dispatches() const noexcept { return dispatches_; }
     bool isSingleDescriptor() const noexcept { return options_.singleDescriptor; }
 
     /// The reactor; null when it is gone.
@@ -98,6 +100,7 @@ private:
     std::shared_ptr<Function<void()>> onGone_;
     std::unique_ptr<char[]> spareBuffer_;
     TimePoint budgetEnd_ = TimePoint::max(); // of the innermost dispatch
+    std::uint64_t dispatches_ = 0;
     unsigned generation_ = 0;
     int depth_ = 0;          // dispatches on the stack
     bool polling_ = false;   // uv_run is

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -334,4 +335,24 @@ TEST_CASE("a call from another thread wakes the host, without a word to onChange
         hosted.embedding().dispatch();
         CHECK(called);
     }
+}
+
+TEST_CASE(
+    "dispatches() counts the calls of dispatch(): refused ones, those inside of others, and those after the end") {
+    std::optional<Hosted> hosted(std::in_place);
+    Embedding embedding = hosted->embedding();
+    CHECK(embedding.dispatches() == 0);
+    hosted->reactor.callLater(0ms, [&] { embedding.dispatch(); });
+    embedding.dispatch();
+    CHECK(embedding.dispatches() == 2);
+    const auto settled = static_cast<std::uint64_t>(hosted->settle());
+    CHECK(embedding.dispatches() == 2 + settled);
+    embedding.timeout();
+    CHECK(embedding.dispatches() == 2 + settled); // asking is none
+    embedding.onChange([&] { CHECK(embedding.dispatch() == Dispatched::Busy); });
+    hosted->reactor.callLater(0ms, [] {});
+    CHECK(embedding.dispatches() == 3 + settled);
+    hosted.reset();
+    CHECK(embedding.dispatch() == Dispatched::Stopped);
+    CHECK(embedding.dispatches() == 4 + settled);
 }

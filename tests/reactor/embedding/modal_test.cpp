@@ -13,6 +13,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <thread>
 
@@ -169,8 +170,16 @@ TEST_SUITE("long") {
             hosted.reactor.callLater(60s, [] {});
             hosted.settle();
             const auto before = threadTime();
+            const auto end = SteadyClock::now() + 2s;
+            const std::uint64_t dispatches = hosted.embedding().dispatches();
             pollfd watched{hosted.embedding().fd(), POLLIN, 0};
-            CHECK(::poll(&watched, 1, pollTimeout(hosted.embedding(), 2000ms)) == 0);
+            while (SteadyClock::now() < end) {
+                const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - SteadyClock::now());
+                if (::poll(&watched, 1, pollTimeout(hosted.embedding(), left)) > 0 ||
+                    hosted.embedding().timeout() == 0ms)
+                    hosted.embedding().dispatch();
+            }
+            CHECK(hosted.embedding().dispatches() == dispatches);
             CHECK(threadTime() - before < 10ms);
         }
     }
