@@ -22,7 +22,7 @@
 #include <string_view>
 #include <utility>
 
-// What mutators_test.cpp calls the functions of its list on, and how it sees what the host hears of them.
+// What the mutators*_test.cpp call the functions of their lists on, and how they see what the host hears of them.
 
 namespace torsion::test {
 
@@ -123,6 +123,46 @@ inline bool isWokenInTime(Hosted& hosted) {
     const Duration left = *due - hosted.reactor.freshNow(); // earlier than the timer is looked at
     const std::optional<Duration> timer = untilTimerDescriptor();
     return timer && *timer <= left;
+}
+
+/// With a host that is told of changes.
+inline void checkThatOnChangeIsTold(const Mutator& mutator) {
+    using namespace std::chrono_literals;
+    CAPTURE(std::string(mutator.name));
+    Bench bench({});
+    const Act act = mutator.arrange(bench);
+    bench.hosted.settle();
+    int changes = 0;
+    bench.hosted.embedding().onChange([&] { ++changes; });
+    REQUIRE_FALSE(bench.hosted.wakes());
+    act();
+    CHECK(changes == (mutator.told == Told::Work || mutator.told == Told::Deadline ? 1 : 0));
+    if (mutator.told != Told::Work) // where sockets may be ready at once
+        CHECK(bench.hosted.isReadable() == (mutator.told == Told::Descriptor));
+    const bool busy = bench.hosted.embedding().timeout() == 0ms;
+    if (mutator.told == Told::Work)
+        CHECK(busy);
+    if (mutator.told == Told::Nothing)
+        CHECK_FALSE(busy);
+    bench.hosted.embedding().onChange(nullptr);
+    CHECK(bench.hosted.settle() < 1000);
+}
+
+/// With a host that has the descriptor alone.
+inline void checkThatDescriptorTells(const Mutator& mutator) {
+    CAPTURE(std::string(mutator.name));
+    Bench bench({.singleDescriptor = true});
+    const Act act = mutator.arrange(bench);
+    bench.hosted.settle();
+    REQUIRE_FALSE(bench.hosted.isReadable());
+    act();
+    const bool expected = mutator.told == Told::Work || mutator.told == Told::Descriptor;
+    if (expected)
+        CHECK(bench.hosted.isReadable());
+    else if (mutator.told == Told::Nothing)
+        CHECK_FALSE(bench.hosted.isReadable());
+    CHECK(isWokenInTime(bench.hosted));
+    CHECK(bench.hosted.settle() < 1000);
 }
 
 } // namespace torsion::test

@@ -239,44 +239,13 @@ const Mutator kMutators[] = {
 } // namespace
 
 TEST_CASE("H2: whatever is begun outside of a dispatch is told to onChange, once until the host has asked") {
-    for (const Mutator& mutator : kMutators) {
-        CAPTURE(std::string(mutator.name));
-        Bench bench({});
-        const Act act = mutator.arrange(bench);
-        bench.hosted.settle();
-        int changes = 0;
-        bench.hosted.embedding().onChange([&] { ++changes; });
-        REQUIRE_FALSE(bench.hosted.wakes());
-        act();
-        CHECK(changes == (mutator.told == Told::Work || mutator.told == Told::Deadline ? 1 : 0));
-        if (mutator.told != Told::Work) // where sockets may be ready at once
-            CHECK(bench.hosted.isReadable() == (mutator.told == Told::Descriptor));
-        const bool busy = bench.hosted.embedding().timeout() == 0ms;
-        if (mutator.told == Told::Work)
-            CHECK(busy);
-        if (mutator.told == Told::Nothing)
-            CHECK_FALSE(busy);
-        bench.hosted.embedding().onChange(nullptr);
-        CHECK(bench.hosted.settle() < 1000);
-    }
+    for (const Mutator& mutator : kMutators)
+        checkThatOnChangeIsTold(mutator);
 }
 
 TEST_CASE("H2: whatever is begun outside of a dispatch makes the descriptor readable where the host has that alone") {
-    for (const Mutator& mutator : kMutators) {
-        CAPTURE(std::string(mutator.name));
-        Bench bench({.singleDescriptor = true});
-        const Act act = mutator.arrange(bench);
-        bench.hosted.settle();
-        REQUIRE_FALSE(bench.hosted.isReadable());
-        act();
-        const bool expected = mutator.told == Told::Work || mutator.told == Told::Descriptor;
-        if (expected)
-            CHECK(bench.hosted.isReadable());
-        else if (mutator.told == Told::Nothing)
-            CHECK_FALSE(bench.hosted.isReadable());
-        CHECK(isWokenInTime(bench.hosted));
-        CHECK(bench.hosted.settle() < 1000);
-    }
+    for (const Mutator& mutator : kMutators)
+        checkThatDescriptorTells(mutator);
 }
 
 TEST_CASE("H2: inside of a dispatch nothing is told: the host asks after it") {
