@@ -41,7 +41,9 @@ ConnectorCore::~ConnectorCore() = default;
 /// While it lives, somebody's code may be on the stack, and the end is not told.
 class ConnectorCore::Calling {
 public:
-    explicit Calling(ConnectorCore& connector) noexcept : connector_(connector) { ++connector_.calls_; }
+    explicit Calling(ConnectorCore& connector) noexcept : connector_(connector), call_(connector.turn_) {
+        ++connector_.calls_;
+    }
     Calling(const Calling&) = delete;
     Calling& operator=(const Calling&) = delete;
     ~Calling() {
@@ -51,6 +53,7 @@ public:
 
 private:
     ConnectorCore& connector_;
+    TurnCore::OutsideCall call_;
 };
 
 Reactor& ConnectorCore::reactor() const noexcept {
@@ -70,6 +73,8 @@ void ConnectorCore::connect() {
         throw std::logic_error(fmt::format("connect: the connector of {} is {}, not disconnected",
                                            destination_.toString(), nameOf(state_)));
     }
+    const std::shared_ptr<ConnectorCore> self = shared_from_this(); // until the reactor keeps us
+    const Calling calling(*this);
     state_ = State::Connecting;
     startFactory();
     began_ = turn_.freshNow();
@@ -98,6 +103,8 @@ void ConnectorCore::startFactory() {
         factory_->doStart();
     } catch (...) {
         state_ = State::Disconnected;
+        reason_ = {}; // of a host's loop in there: the exception tells
+        ListHook<ClosingTag>::unlink();
         throw;
     }
     factoryStarted_ = true;
@@ -192,18 +199,22 @@ void ConnectorCore::giveUp(Failure reason) {
     turn_.close(*this);
 }
 
+// A look-up of the user's may run a host's loop as it is dropped: nothing of this attempt is left for that to see.
 void ConnectorCore::endAttempt() noexcept {
     timeout_ = {};
-    lookup_.reset();
-    race_.reset();
     pending_.reset();
+    const auto lookup = std::move(lookup_);
+    const auto race = std::move(race_); // ends first
 }
 
 // Still connecting while the protocol is built: the factory may give up there.
 void ConnectorCore::onRaceWon(ChannelPtr channel, const Address& address) {
     if (reason_)
         return;
+    const Calling calling(*this);
     endAttempt();
+    if (reason_)
+        return;
     std::shared_ptr<Protocol> protocol = buildProtocol(address);
     if (reason_)
         return;
@@ -252,9 +263,11 @@ void ConnectorCore::onClosePhase() {
 // The end of an attempt or of a connection; the factory stops with it unless it connects again (S-100).
 void ConnectorCore::tellEnd(const Failure& reason) {
     const std::shared_ptr<ConnectorCore> self = shared_from_this();
+    const Calling calling(*this);
     ListHook<LiveTag>::unlink();
+    const bool connected = std::exchange(state_, State::Disconnected) == State::Connected;
     endAttempt();
-    if (std::exchange(state_, State::Disconnected) == State::Connected) {
+    if (connected) {
         guard("clientConnectionLost", [&] { factory_->clientConnectionLost(self, reason); });
     } else {
         guard("clientConnectionFailed", [&] { factory_->clientConnectionFailed(self, reason); });

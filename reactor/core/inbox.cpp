@@ -5,14 +5,28 @@
 namespace torsion {
 
 bool RemoteInbox::post(Function<void()> f) {
-    const std::lock_guard lock(mutex_);
-    if (!open_)
-        return false;
-    calls_.push_back(std::move(f));
-    waiting_.store(true, std::memory_order_release);
-    if (calls_.size() == 1)
-        wake_();
+    std::shared_ptr<Watch> late;
+    std::size_t count = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!open_)
+            return false;
+        calls_.push_back(std::move(f));
+        waiting_.store(true, std::memory_order_release);
+        count = calls_.size();
+        if (count == 1)
+            wake_();
+        if (watch_ && watch_->isLate(count))
+            late = watch_;
+    }
+    if (late)
+        late->onLate(count);
     return true;
+}
+
+void RemoteInbox::watch(std::shared_ptr<Watch> watch) {
+    const std::lock_guard lock(mutex_);
+    watch_ = std::move(watch);
 }
 
 std::vector<Function<void()>> RemoteInbox::takeAll() {
@@ -28,6 +42,7 @@ void RemoteInbox::close() {
         open_ = false;
         dropped.swap(calls_);
         wake_.reset();
+        watch_.reset();
     }
 }
 

@@ -4,6 +4,8 @@
 #include <reactor/reactor.hpp>
 
 #include <atomic>
+#include <cstddef>
+#include <memory>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -13,6 +15,16 @@ namespace torsion {
 /// Where other threads leave calls for a reactor. Outlives the reactor as long as a Remote exists.
 class RemoteInbox {
 public:
+    /// Looks at what waits in the box; called on any thread.
+    class Watch {
+    public:
+        virtual ~Watch() = default;
+        /// A call was posted; `waiting` are there now. With the lock held. @returns whether to call `onLate()`.
+        virtual bool isLate(std::size_t waiting) noexcept = 0;
+        /// Without the lock.
+        virtual void onLate(std::size_t waiting) noexcept = 0;
+    };
+
     /// @param wake interrupts the reactor's waiting; called with the lock held, from any thread, until `close()`.
     explicit RemoteInbox(Function<void()> wake) : wake_(std::move(wake)) {}
 
@@ -25,6 +37,9 @@ public:
     /// Cheap enough to be asked every turn.
     bool empty() const noexcept { return !waiting_.load(std::memory_order_acquire); }
 
+    /// The reactor's thread. Null for nobody.
+    void watch(std::shared_ptr<Watch> watch);
+
     /// The reactor's thread, at its end: refuses further calls and drops those that are there.
     void close();
 
@@ -32,6 +47,7 @@ private:
     std::mutex mutex_;
     std::vector<Function<void()>> calls_;
     Function<void()> wake_;
+    std::shared_ptr<Watch> watch_;
     bool open_ = true;
     std::atomic<bool> waiting_{false};
 };

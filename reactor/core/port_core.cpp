@@ -25,6 +25,26 @@ PortCore::PortCore(ReactorCore& reactor, Address wanted, std::shared_ptr<Factory
 
 PortCore::~PortCore() = default;
 
+/// While it lives, the factory or a hook that prepares the port may be on the stack, in which a host's loop may run:
+/// nothing is accepted, and no end is told.
+class PortCore::Calling {
+public:
+    explicit Calling(PortCore& port) noexcept : port_(port), call_(port.turn_) { ++port_.calls_; }
+    Calling(const Calling&) = delete;
+    Calling& operator=(const Calling&) = delete;
+    ~Calling() {
+        if (--port_.calls_ != 0)
+            return;
+        if (port_.factoryStops_ != 0 || !port_.stopping_.empty())
+            port_.turn_.close(port_);
+        port_.updateAccepting();
+    }
+
+private:
+    PortCore& port_;
+    TurnCore::OutsideCall call_;
+};
+
 Reactor& PortCore::reactor() const noexcept {
     return reactor_;
 }
@@ -32,23 +52,50 @@ Reactor& PortCore::reactor() const noexcept {
 // The factory starts after the bind has succeeded (S-77); when it throws, nothing listens.
 void PortCore::startListening() {
     checkReactor();
-    if (acceptor_)
+    if (acceptor_ || opening_)
         return;
-    acceptor_ = reactor_.openAcceptor(spec_, *this);
-    host_ = acceptor_->host();
-    spec_.address = host_; // started again, it is the same port
-    if (factory_->noisy)
-        log::info("{} starting on {}", factory_->logPrefix(), host_.toString());
+    const std::shared_ptr<PortCore> self = shared_from_this(); // until the reactor keeps us
+    const Calling calling(*this);
+    open();
+    startFactory();
+}
+
+// A host's loop may run in `configureSocket`.
+void PortCore::open() {
+    opening_ = true;
     try {
-        factory_->doStart();
+        acceptor_ = reactor_.openAcceptor(spec_, *this);
     } catch (...) {
-        acceptor_.reset();
+        opening_ = false;
         throw;
     }
+    opening_ = false;
+    host_ = acceptor_->host();
+    spec_.address = host_; // started again, it is the same port
+}
+
+// The port may be stopped in there, and started again: then another has started the factory, and the stop is owed.
+void PortCore::startFactory() {
+    if (factory_->noisy)
+        log::info("{} starting on {}", factory_->logPrefix(), host_.toString());
     reactor_.keep(id_, shared_from_this());
     ListHook<LiveTag>::unlink(); // still there when its end was not told yet
     turn_.addLive(*this);
-    updateAccepting();
+    const Acceptor* opened = acceptor_.get();
+    try {
+        factory_->doStart();
+    } catch (...) {
+        if (acceptor_.get() == opened)
+            acceptor_.reset();
+        else
+            --factoryStops_; // of what was not started
+        if (!acceptor_) {
+            ListHook<LiveTag>::unlink();
+            if (stopping_.empty())
+                releaseUnused();
+        }
+        throw;
+    }
 }
 
 void PortCore::checkReactor() const {
@@ -84,9 +131,29 @@ void PortCore::closeAcceptor() {
 }
 
 void PortCore::onClosePhase() {
-    const std::shared_ptr<void> alive = reactor_.kept(id_);
+    if (calls_ != 0)
+        return;
+    const std::shared_ptr<PortCore> self = shared_from_this();
     if (!acceptor_)
         ListHook<LiveTag>::unlink();
+    std::vector<Promise<void>> waiting = std::exchange(stopping_, {});
+    const Failure failure = stopFactory();
+    if (failure && waiting.empty())
+        log::error("Exception in stopFactory: {}", failure.toString());
+    for (Promise<void>& waiter : waiting) {
+        if (failure) {
+            waiter.errback(failure);
+        } else {
+            waiter.callback();
+        }
+    }
+    if (!acceptor_)
+        releaseUnused();
+}
+
+// As often as is owed; the failure of the last that fails.
+Failure PortCore::stopFactory() {
+    const Calling calling(*this);
     Failure failure;
     while (factoryStops_ != 0) {
         --factoryStops_;
@@ -94,19 +161,9 @@ void PortCore::onClosePhase() {
             factory_->doStop();
         } catch (...) {
             failure = Failure::current();
-            if (stopping_.empty())
-                log::error("Exception in stopFactory: {}", failure.toString());
         }
     }
-    for (Promise<void>& waiter : std::exchange(stopping_, {})) {
-        if (failure) {
-            waiter.errback(failure);
-        } else {
-            waiter.callback();
-        }
-    }
-    if (!acceptor_ && connections_ == 0 && building_ == 0)
-        reactor_.release(id_);
+    return failure;
 }
 
 void PortCore::pauseAccepting() {
@@ -136,7 +193,8 @@ std::shared_ptr<void> PortCore::holdAccepting() {
 }
 
 void PortCore::updateAccepting() {
-    const bool wanted = acceptor_ && !paused_ && holds_ == 0 && connections_ + building_ < maxConnections_;
+    const bool wanted =
+        acceptor_ && !paused_ && holds_ == 0 && calls_ == 0 && connections_ + building_ < maxConnections_;
     if (wanted == accepting_)
         return;
     accepting_ = wanted;

@@ -50,6 +50,11 @@ private:
     void onStreamLost(StreamCore& stream, const Failure& reason) override;
     void onClosePhase() override;
     std::shared_ptr<Protocol> buildProtocol(const Address& peer) noexcept;
+    class Calling;
+
+    void open();
+    void startFactory();
+    Failure stopFactory();
     void checkReactor() const;
     void checkThread() const noexcept;
     void closeAcceptor();
@@ -68,10 +73,12 @@ private:
     Address host_;
     std::unique_ptr<Acceptor> acceptor_;
     std::vector<Promise<void>> stopping_; // whoever waits for stopListening
+    int calls_ = 0;                       // of the factory's start and stop, or configureSocket, on the stack
     int factoryStops_ = 0;                // doStops owed: one for each acceptor that was closed
     std::size_t connections_ = 0;
     std::size_t holds_ = 0;
     std::size_t building_ = 0; // buildProtocol is on the stack
+    bool opening_ = false;     // openAcceptor is on the stack
     bool paused_ = false;      // by the user
     bool accepting_ = false;   // the acceptor's state
 };

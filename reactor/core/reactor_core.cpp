@@ -281,7 +281,7 @@ void ReactorCore::failPending() noexcept {
 }
 
 void ReactorCore::endEverything() noexcept {
-    if (depth_ != 0 || isInsideCallback()) {
+    if (depth_ != 0 || isInsideCallback() || turn_.hasOutsideCalls()) {
         std::fputs("torsion: a reactor was destroyed inside one of its own callbacks\n", stderr);
         std::terminate();
     }
@@ -423,11 +423,6 @@ std::vector<Endpoint> ReactorCore::endpoints() const {
     for (Live* object = live.first(); object; object = live.next(*object))
         result.push_back(object->endpoint());
     return result;
-}
-
-std::shared_ptr<void> ReactorCore::kept(std::uint64_t id) const {
-    const auto found = kept_.find(id);
-    return found == kept_.end() ? nullptr : found->second;
 }
 
 void ReactorCore::checkThread() const noexcept {

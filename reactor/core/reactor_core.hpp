@@ -72,7 +72,6 @@ public:
 
     /// Keeps a port or connector alive while something of it is open, whatever its users drop.
     void keep(std::uint64_t id, std::shared_ptr<void> object) { kept_.insert_or_assign(id, std::move(object)); }
-    std::shared_ptr<void> kept(std::uint64_t id) const;
     void release(std::uint64_t id) { kept_.erase(id); }
 
     /// What waits for something that the backend may not know of (a name look-up); a loop that ends when nothing is
@@ -110,6 +109,9 @@ protected:
 
     /// What `run()` does after its last turn, once that is due: true then. Nothing of ours is on the stack.
     bool endIfLeft() noexcept;
+
+    /// Has `watch` look at the calls that come from threads; null for none.
+    void watchInbox(std::shared_ptr<RemoteInbox::Watch> watch) { inbox_->watch(std::move(watch)); }
 
     bool isStarted() const noexcept { return started_; }
     bool isStopping() const noexcept { return stop_ != Stop::No; }

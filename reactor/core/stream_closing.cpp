@@ -170,6 +170,7 @@ void StreamCore::onShutdown() {
     if (phase_ == Phase::Lost)
         return;
     const bool lingered = phase_ == Phase::Lingering;
+    producerPaused_ = true; // if this send fails: it is stopped right after
     if (!lingered)
         flush();
     if (phase_ == Phase::Lost)

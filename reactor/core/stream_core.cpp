@@ -117,12 +117,12 @@ void StreamCore::callFailed() noexcept {
     }
 }
 
-// What a switch inside `f` asks for waits for the flush phase: whoever called us may be the old protocol.
 void StreamCore::runGuarded(CallableRef<void()> f) {
     checkThread();
     if (phase_ == Phase::Lost)
         return f(); // nobody to drop: as if it were called by hand
     ++turn_.stats.callbacks;
+    const TurnCore::OutsideCall call(turn_);
     {
         CallScope scope(*this);
         try {
@@ -131,6 +131,11 @@ void StreamCore::runGuarded(CallableRef<void()> f) {
             callFailed();
         }
     }
+    afterOutsideCall();
+}
+
+// A switch that was asked for waits for the flush phase: whoever called us may be the old protocol.
+void StreamCore::afterOutsideCall() {
     if (!afterCall_ || inCall_)
         return;
     if (phase_ == Phase::Lost)

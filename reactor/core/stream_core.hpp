@@ -111,6 +111,24 @@ private:
         bool nested_;       // inside another callback of the same stream
     };
 
+    /// Marks user code of this stream's that is called outside of a phase, and not corked: what would call back waits.
+    class HoldScope {
+    public:
+        explicit HoldScope(StreamCore& stream) noexcept
+            : stream_(stream), call_(stream.turn_), nested_(std::exchange(stream.inCall_, true)) {}
+        HoldScope(const HoldScope&) = delete;
+        HoldScope& operator=(const HoldScope&) = delete;
+        ~HoldScope() {
+            stream_.inCall_ = nested_;
+            stream_.afterOutsideCall();
+        }
+
+    private:
+        StreamCore& stream_;
+        TurnCore::OutsideCall call_;
+        bool nested_;
+    };
+
     /// When a send is tried again that the kernel had no memory for; doubled each time, up to the second.
     static constexpr Duration kRetryDelay = std::chrono::milliseconds(10);
     static constexpr Duration kMaxRetryDelay = std::chrono::seconds(1);
@@ -152,6 +170,7 @@ private:
     void callFailed() noexcept;
     void runGuarded(CallableRef<void()> f) override;
     void afterCall();
+    void afterOutsideCall();
     void settleSwitches();
     void performSwitch();
     void deliverHeld();

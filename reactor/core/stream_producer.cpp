@@ -27,18 +27,21 @@ void StreamCore::serveProducer() {
 }
 
 void StreamCore::registerProducer(PushProducer& newProducer) {
-    if (adoptsProducer(newProducer))
-        hold(newProducer);
+    if (!adoptsProducer(newProducer))
+        return;
+    hold(newProducer);
     adopted();
 }
 
 void StreamCore::registerProducer(PullProducer& newProducer) {
-    if (adoptsProducer(newProducer))
-        hold(newProducer);
+    if (!adoptsProducer(newProducer))
+        return;
+    hold(newProducer);
     adopted();
 }
 
-// False: nothing can be written any more, and the producer was stopped (S-12).
+// False: nothing can be written any more, and the producer was stopped (S-12); a host's loop may have run in there, and
+// this stream be gone.
 bool StreamCore::adoptsProducer(Producer& newProducer) {
     checkThread();
     if (producer())
@@ -80,6 +83,7 @@ void StreamCore::pausePush() {
         return;
     producerPaused_ = true;
     updateWritable();
+    const HoldScope held(*this);
     try {
         push()->pauseProducing();
     } catch (...) {

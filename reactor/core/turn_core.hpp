@@ -15,6 +15,7 @@
 #include <optional>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace torsion::core {
@@ -154,6 +155,27 @@ public:
     }
     void resumeTurn() noexcept { inTurn_ = true; }
 
+    /// Marks user code that is called from outside of a phase: what a program runs with `guarded()`, a producer that
+    /// its write pauses, a factory that it has started. A host's loop may run in there. A stop that is asked for then
+    /// goes on when that code has returned, and the reactor may not be destroyed before.
+    class OutsideCall {
+    public:
+        explicit OutsideCall(TurnCore& turn) noexcept : turn_(turn) { ++turn_.outsideCalls_; }
+        OutsideCall(const OutsideCall&) = delete;
+        OutsideCall& operator=(const OutsideCall&) = delete;
+        ~OutsideCall() {
+            if (--turn_.outsideCalls_ == 0 && std::exchange(turn_.turnHeld_, false)) [[unlikely]]
+                turn_.requestTurn();
+        }
+
+    private:
+        TurnCore& turn_;
+    };
+    bool hasOutsideCalls() const noexcept { return outsideCalls_ != 0; }
+
+    /// Another turn is needed as soon as they have returned.
+    void requestTurnAfterCalls() noexcept { turnHeld_ = true; }
+
     /// At the reactor's end: calls that were taken from the inbox and not made.
     void dropPosted() noexcept { posted_ = {}; }
 
@@ -230,6 +252,7 @@ public:
     /// Whoever asked for one has no need of it any more.
     void forgetRequest() noexcept { requested_ = false; }
 
+    bool hasPosted() const noexcept { return !inbox_.empty() || !posted_.empty(); }
     bool hasWork() const noexcept { return !dirty_.empty() || !closings_.empty(); }
 
     /// Runs user code that belongs to no connection; what it throws is logged with `what`.
@@ -337,6 +360,8 @@ private:
     Duration beforePollTook_{};
     Duration slowTurn_{};
     std::atomic<std::thread::id> thread_ = std::this_thread::get_id(); // others ask whether it is theirs
+    int outsideCalls_ = 0;                                             // on the stack
+    bool turnHeld_ = false;
     bool nowKnown_ = false;
     bool inPhase_ = false;
     bool inTurn_ = false;
