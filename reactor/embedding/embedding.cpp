@@ -12,7 +12,7 @@ Embedding UvReactor::embed() {
 }
 
 Embedding UvReactor::embed(const EmbedOptions& options) {
-    return Embedding(uv::EmbeddedLoop::embed(*this, {options.singleDescriptor, options.budget}));
+    return Embedding(uv::EmbeddedLoop::embed(*this, {options.singleDescriptor, options.budget, options.patience}));
 }
 
 int Embedding::fd() const noexcept {
@@ -69,6 +69,10 @@ bool Embedding::isSingleDescriptor() const noexcept {
 
 std::uint64_t Embedding::dispatches() const noexcept {
     return loop_->dispatches();
+}
+
+std::uint64_t Embedding::timesLate() const noexcept {
+    return loop_->timesLate();
 }
 
 UvReactor* Embedding::reactor() const noexcept {

@@ -31,6 +31,14 @@ struct EmbedOptions {
     /// least, so that none starves: up to six callbacks more. A shutdown closes everything at once. Zero: when it has
     /// done one turn, with one read for each connection that is ready.
     std::chrono::microseconds budget{0};
+
+    /// For how long something may wait for a dispatch before a host that does not come round is reported: a warning in
+    /// the log, which says what waits, and `Embedding::timesLate()`. What waits is what `onChange`, `timeout()` or the
+    /// descriptor's timer told of, and calls from threads; not what comes from the network, which the host's own watch
+    /// alone sees. Nothing of the reactor runs meanwhile, so it is noticed when that is next used: when the program
+    /// begins what has to be told to the host, another thread posts a call, the host asks for `timeout()` or dispatches
+    /// at last, or the reactor is destroyed. Zero: never.
+    std::chrono::milliseconds patience{5000};
 };
 static_assert(std::is_trivially_destructible_v<EmbedOptions>);
 
@@ -65,7 +73,9 @@ enum class Dispatched {
 ///   for does no harm.
 /// - Callbacks run inside `dispatch()`, outside of libuv. A host's loop may run inside of one (a modal dialog) and
 ///   dispatch again: the reactor lives on, but for the connections whose callbacks are on the stack: they are not
-///   called, and their input waits, until those have returned. So does a `stop()`.
+///   called, and their input waits, until those have returned. So does a `stop()`; and it waits as well for what the
+///   program runs outside of any dispatch with `Transport::guarded()`, and for whatever is called inside of a function
+///   of ours (startup triggers, `startFactory()`, `startedConnecting()`, `pauseProducing()`).
 /// - What is begun outside of a dispatch (a call, a write, a connect, a close) is told to `onChange`; a host that asks
 ///   for `timeout()` before each wait needs no telling.
 /// - The reactor's `run()` and `iterate()` are refused. `start()` runs the startup triggers, `stop()` ends in a later
@@ -74,8 +84,11 @@ enum class Dispatched {
 /// - Exceptions of user code are logged and do not come out of `dispatch()`.
 /// - The reactor handles no signals; the host does.
 ///
+/// - While the reactor is being destroyed, a host's loop that runs in a callback finds it stopped: `dispatch()` does
+///   nothing. Inside of a callback it cannot be destroyed: the program ends with a message.
+///
 /// A handle: copies are the same. May be kept longer than the reactor, and does nothing then. Everything is called on
-/// the reactor's thread (debug builds assert it).
+/// the reactor's thread (debug builds assert it of whatever does something).
 class Embedding {
 public:
     explicit Embedding(std::shared_ptr<uv::EmbeddedLoop> loop) noexcept : loop_(std::move(loop)) {}
@@ -130,6 +143,10 @@ public:
     /// inside of another, and that came after the reactor's end count, too. For whoever looks for a host that spins: an
     /// idle reactor's does not grow.
     std::uint64_t dispatches() const noexcept;
+
+    /// How often the host has let something wait for longer than `EmbedOptions::patience`; counts once until the next
+    /// dispatch.
+    std::uint64_t timesLate() const noexcept;
 
     /// The reactor; null when it is gone.
     UvReactor* reactor() const noexcept;

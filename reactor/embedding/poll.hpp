@@ -38,7 +38,7 @@ public:
     explicit PollHost(Embedding embedding) : embedding_(std::move(embedding)) {}
 
     /// Waits until one of `watched` or the reactor is ready, and dispatches.
-    /// @param watched the host's own; `revents` are set.
+    /// @param watched the host's own; `revents` are set (to 0 after a signal).
     /// @param wait how long at most, for the host's own purposes; none: for ever.
     /// @return how many of `watched` are ready. @throws std::system_error when poll fails; a signal is no failure.
     int turn(std::span<pollfd> watched = {}, Wait wait = std::nullopt);
@@ -79,6 +79,8 @@ inline int PollHost::turn(std::span<pollfd> watched, Wait wait) {
         if (errno != EINTR)
             throw std::system_error(errno, std::generic_category(), "poll");
         ready = 0;
+        for (pollfd& each : watched)
+            each.revents = 0; // poll has left what was there
     } else {
         ready -= all_.front().revents != 0 ? 1 : 0;
         for (std::size_t i = 0; i < watched.size(); ++i)

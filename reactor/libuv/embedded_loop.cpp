@@ -5,6 +5,7 @@
 
 #include <uv.h>
 
+#include <spdlog/fmt/fmt.h>
 #include <sys/timerfd.h>
 
 #include <algorithm>
@@ -83,14 +84,20 @@ std::shared_ptr<EmbeddedLoop> EmbeddedLoop::embed(UvReactor& reactor, const Opti
         throw std::logic_error("embedding needs libuv 1.44 or newer");
     if (options.budget.count() < 0)
         throw std::invalid_argument("embed: budget is negative");
+    if (options.patience.count() < 0)
+        throw std::invalid_argument("embed: patience is negative");
     auto loop = std::make_shared<EmbeddedLoop>(reactor, options);
     reactor.becomeEmbedded(loop);
+    if (loop->patience_->isLimited())
+        reactor.watchInbox(loop->patience_);
     loop->poll();
     loop->touched(); // what was begun before
     return loop;
 }
 
-EmbeddedLoop::EmbeddedLoop(UvReactor& reactor, const Options& options) : reactor_(&reactor), options_(options) {
+EmbeddedLoop::EmbeddedLoop(UvReactor& reactor, const Options& options)
+    : reactor_(&reactor), options_(options),
+      patience_(std::make_shared<Patience>(options.patience, uv_backend_fd(reactor.loop()))) {
     if (options_.singleDescriptor)
         alarm_.emplace(reactor.context());
 }
@@ -103,7 +110,7 @@ int EmbeddedLoop::descriptor() const noexcept {
 // host's that a write of that callback, or the sending of its writes, has called.)
 std::optional<std::chrono::milliseconds> EmbeddedLoop::timeout() noexcept {
     using std::chrono::milliseconds;
-    if (!reactor_)
+    if (!reactor_ || ending_)
         return std::nullopt;
     reactor_->checkThread();
     quiet_ = announced_ = false;
@@ -111,14 +118,16 @@ std::optional<std::chrono::milliseconds> EmbeddedLoop::timeout() noexcept {
         reactor_->turn().releaseCork();
         reactor_->turn().leaveTurn();
     }
+    const std::optional<TimePoint> wake = nextWake();
+    const TimePoint now = wake || patience_->isWaiting() ? reactor_->readClock() : TimePoint();
+    expectHost(wake, now);
     if (alarm_) {
-        alarm_->set(nextWake());
+        alarm_->set(wake);
         return std::nullopt;
     }
-    const std::optional<TimePoint> wake = nextWake();
     if (!wake)
         return std::nullopt;
-    const Duration left = *wake - reactor_->readClock();
+    const Duration left = *wake - now;
     return std::clamp(std::chrono::ceil<milliseconds>(left), milliseconds(0), kLongestWait);
 }
 
@@ -146,12 +155,15 @@ std::optional<TimePoint> EmbeddedLoop::nextWake() noexcept {
 
 EmbeddedLoop::Outcome EmbeddedLoop::dispatch() {
     ++dispatches_;
-    if (!reactor_)
+    if (!reactor_ || ending_)
         return Outcome::Stopped;
     reactor_->checkThread();
     if (polling_ || telling_)
         return Outcome::Busy;
     const std::shared_ptr<EmbeddedLoop> self = shared_from_this(); // a callback may drop the last handle
+    if (patience_->isWaiting())
+        lookForHost(reactor_->readClock());
+    patience_->hostCame();
     runTurn();
     if (depth_ == 0)
         finishStop();
@@ -160,9 +172,13 @@ EmbeddedLoop::Outcome EmbeddedLoop::dispatch() {
     const std::optional<TimePoint> wake = nextWake();
     if (alarm_)
         alarm_->set(wake);
+    const bool more = wake && (*wake == kNow || *wake <= reactor_->readClock());
+    patience_->hostCame();
+    if (wake && !more)
+        patience_->hostShallCome(*wake);
     if (stopped_ && !reactor_->isStarted())
         return Outcome::Stopped; // calls that schedule themselves would hide it for ever
-    return wake && (*wake == kNow || *wake <= reactor_->readClock()) ? Outcome::More : Outcome::Idle;
+    return more ? Outcome::More : Outcome::Idle;
 }
 
 void EmbeddedLoop::runTurn() {
@@ -194,7 +210,8 @@ void EmbeddedLoop::runPhases() {
 
 // A host's loop may have run inside of it: that is over.
 bool EmbeddedLoop::goesOnAfterCall() noexcept {
-    quiet_ = true;
+    if (!std::exchange(quiet_, true))
+        patience_->hostCame();
     reactor_->turn().resumeTurn();
     return budgetEnd_ == TimePoint::max() || reactor_->readClock() < budgetEnd_;
 }
@@ -219,26 +236,52 @@ void EmbeddedLoop::deliver() {
     }
 }
 
+// Beneath all dispatches there is a callback that the program runs itself: what it runs shall not end under it.
+bool EmbeddedLoop::isHeld() const noexcept {
+    return reactor_->inside() || reactor_->turn().hasOutsideCalls();
+}
+
 // Nothing of ours is on the stack here, so a stop that a dispatch inside another asked for can go on.
 void EmbeddedLoop::finishStop() noexcept {
     if (reactor_->isStarted())
         stopped_ = false;
+    if (isHeld()) {
+        if (reactor_->isStarted() && (reactor_->isStopping() || reactor_->leaving()))
+            reactor_->turn().requestTurnAfterCalls();
+        return;
+    }
     if (std::exchange(stopHeld_, false))
         reactor_->turn().requestTurn();
     if (!reactor_->endIfLeft())
         return;
     stopped_ = true;
-    reactor_->tellStopped(); // may destroy the reactor
+    ++stopsToTell_;
+    tellStopped();
+}
+
+// It may destroy the reactor. A host's loop may run in there, start and stop: that is told when it has returned.
+void EmbeddedLoop::tellStopped() noexcept {
+    if (std::exchange(tellingStopped_, true))
+        return;
+    while (reactor_ && stopsToTell_ != 0) {
+        --stopsToTell_;
+        reactor_->tellStopped();
+    }
+    tellingStopped_ = false;
 }
 
 // The end of a dispatch sees to what changes inside of it.
 void EmbeddedLoop::touched() noexcept {
-    if (!reactor_ || quiet_)
+    if (!reactor_ || ending_ || quiet_)
         return;
-    if (alarm_) {
-        if (const std::optional<TimePoint> wake = nextWake())
-            alarm_->setAtLatest(*wake);
-        return;
+    if (alarm_ || patience_->isLimited()) {
+        const std::optional<TimePoint> wake = nextWake();
+        expectHost(wake, reactor_->readClock());
+        if (alarm_) {
+            if (wake)
+                alarm_->setAtLatest(*wake);
+            return;
+        }
     }
     if (announced_ || !onChange_)
         return;
@@ -252,7 +295,34 @@ void EmbeddedLoop::tell(std::shared_ptr<Function<void()>> f) noexcept {
     telling_ = outer;
 }
 
+// Notes when the host shall have dispatched, and looks whether it should have long ago. What is due at once is so since
+// the first look: before, there was a dispatch.
+void EmbeddedLoop::expectHost(std::optional<TimePoint> wake, TimePoint now) noexcept {
+    if (!wake)
+        return patience_->hostCame();
+    if (*wake > now)
+        patience_->hostCame();
+    patience_->hostShallCome(std::max(*wake, now));
+    lookForHost(now);
+}
+
+void EmbeddedLoop::lookForHost(TimePoint now) noexcept {
+    const std::optional<Duration> late = patience_->overdue(now);
+    if (!late)
+        return;
+    core::TurnCore& turn = reactor_->turn();
+    const std::optional<TimePoint> due = turn.nextEvent();
+    turn.guard("embedded reactor", [&] {
+        patience_->report(*late, fmt::format("{}{}{}", due && *due <= now ? ", timed calls" : "",
+                                             turn.hasWork() ? ", writes or ends of connections" : "",
+                                             turn.hasPosted() ? ", calls from threads" : ""));
+    });
+}
+
 void EmbeddedLoop::onChange(Function<void()> f) {
+    if (!reactor_)
+        return;
+    reactor_->checkThread();
     if (f && onChange_)
         throw std::logic_error("onChange: this reactor has a host already");
     onChange_ = f ? std::make_shared<Function<void()>>(std::move(f)) : nullptr;
@@ -260,9 +330,19 @@ void EmbeddedLoop::onChange(Function<void()> f) {
 }
 
 void EmbeddedLoop::onGone(Function<void()> f) {
+    if (!reactor_)
+        return;
+    reactor_->checkThread();
     if (f && onGone_)
         throw std::logic_error("onGone: this reactor has a host already");
     onGone_ = f ? std::make_shared<Function<void()>>(std::move(f)) : nullptr;
+}
+
+// Connections and whoever else is told of the end may run a host's loop: that finds nothing to do.
+void EmbeddedLoop::reactorEnds() noexcept {
+    if (patience_->isWaiting())
+        lookForHost(reactor_->readClock());
+    ending_ = true;
 }
 
 void EmbeddedLoop::reactorGone() noexcept {
@@ -286,7 +366,8 @@ void EmbeddedLoop::touch() {
 void EmbeddedLoop::afterFork() {
     if (!reactor_)
         return;
-    if (isInside())
+    reactor_->checkThread();
+    if (isInside() || isHeld())
         throw std::logic_error("afterFork() inside a dispatch");
     reactor_->renewWakeUp();
     if (const int error = uv_loop_fork(reactor_->loop()); error != 0)

@@ -3,6 +3,7 @@
 #include <reactor/function.hpp>
 #include <reactor/libuv/descriptor.hpp>
 #include <reactor/libuv/descriptor_watch.hpp>
+#include <reactor/libuv/patience.hpp>
 #include <reactor/time_point.hpp>
 
 #include <chrono>
@@ -29,6 +30,7 @@ public:
     struct Options {
         bool singleDescriptor = false;
         std::chrono::microseconds budget{0};
+        std::chrono::milliseconds patience{0};
     };
     enum class Outcome { Idle, More, Busy, Stopped };
 
@@ -47,6 +49,7 @@ public:
     void touch();
     void afterFork();
     unsigned generation() const noexcept { return generation_; }
+    std::uint64_t timesLate() const noexcept { return patience_->timesLate(); }
     std::uint64_t dispatches() const noexcept { return dispatches_; }
     bool isSingleDescriptor() const noexcept { return options_.singleDescriptor; }
 
@@ -56,9 +59,11 @@ public:
     /// @name For the reactor
     /// @{
     void touched() noexcept;
+    void reactorEnds() noexcept;
     void reactorGone() noexcept;
     bool isInside() const noexcept { return depth_ != 0 || polling_ || telling_; }
-    bool isNested() const noexcept { return depth_ > 1; }
+    /// Whether code that was called back, or that runs as if it were, is on the stack of the dispatch that asks.
+    bool isNested() const noexcept { return depth_ > 1 || isHeld(); }
     /// After user code has been called in a dispatch. False: it has called for as long as it shall.
     bool goesOnAfterCall() noexcept;
     /// @}
@@ -88,7 +93,11 @@ private:
     void runPhases();
     void poll();
     void deliver();
+    bool isHeld() const noexcept;
     void finishStop() noexcept;
+    void tellStopped() noexcept;
+    void expectHost(std::optional<TimePoint> wake, TimePoint now) noexcept;
+    void lookForHost(TimePoint now) noexcept;
     bool hasWork() const noexcept;
     std::optional<TimePoint> nextWake() noexcept;
     void tell(std::shared_ptr<Function<void()>> f) noexcept;
@@ -99,16 +108,20 @@ private:
     std::shared_ptr<Function<void()>> onChange_; // shared with the call in progress, which may replace it
     std::shared_ptr<Function<void()>> onGone_;
     std::unique_ptr<char[]> spareBuffer_;
+    std::shared_ptr<Patience> patience_;     // shared with the threads' inbox
     TimePoint budgetEnd_ = TimePoint::max(); // of the innermost dispatch
     std::uint64_t dispatches_ = 0;
     unsigned generation_ = 0;
     int depth_ = 0;          // dispatches on the stack
+    int stopsToTell_ = 0;    // to onStopped
     bool polling_ = false;   // uv_run is
     bool quiet_ = false;     // the innermost dispatch will see whatever changes
     bool announced_ = false; // the host knows that something has changed
     bool telling_ = false;   // one of the host's functions is on the stack
     bool stopHeld_ = false;  // a stop waits for the outermost dispatch
     bool stopped_ = false;   // since the last start
+    bool ending_ = false;    // the reactor is being destroyed
+    bool tellingStopped_ = false;
 };
 
 } // namespace uv

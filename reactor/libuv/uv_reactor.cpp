@@ -163,6 +163,8 @@ UvReactor::~UvReactor() {
             stderr);
         std::terminate();
     }
+    if (impl_->embedded && !impl_->embedded->isInside())
+        impl_->embedded->reactorEnds();
     endEverything();
     resolver_.reset();
     if (impl_->embedded)

@@ -4,7 +4,6 @@
 #include "support/host_loop.hpp"
 #include "support/hosted.hpp"
 #include "support/log_capture.hpp"
-#include "support/skip.hpp"
 
 #include <reactor/errors.hpp>
 
@@ -291,23 +290,6 @@ TEST_CASE("a reactor that is destroyed inside a dispatch ends the program with a
         CHECK(end.wasAborted());
         CHECK(end.said.find("destroyed inside one of its own callbacks") != std::string::npos);
     }
-}
-
-TEST_CASE("a dispatch on another thread ends the program with a message") {
-#ifdef NDEBUG
-    support::reportSkip("debug", "assertions are compiled out");
-#else
-    using Misuse = void (*)(Embedding&);
-    for (const Misuse misuse :
-         {Misuse([](Embedding& e) { e.dispatch(); }), Misuse([](Embedding& e) { e.timeout(); })}) {
-        const ChildEnd end = runInChild([misuse] {
-            Hosted hosted;
-            std::thread([&] { misuse(hosted.embedding()); }).join();
-        });
-        CHECK(end.wasAborted());
-        CHECK(end.said.find("used outside its thread") != std::string::npos);
-    }
-#endif
 }
 
 TEST_CASE("what user code throws is logged, and does not come out of a dispatch") {
