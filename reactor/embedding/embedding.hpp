@@ -118,7 +118,8 @@ public:
     /// the reactor inside of `f`. As UvReactor::onStopped: replaces the last one.
     void onStopped(Function<void()> f);
 
-    /// Has `f` called in the reactor's destructor, before `fd()` is closed: stop watching it. For adapters.
+    /// Has `f` called as the reactor's destruction begins, before anybody hears of it, and `fd()` is closed: stop
+    /// watching that. For adapters.
     /// @param f null for none. @throws std::logic_error when there is one already.
     void onGone(Function<void()> f);
 

@@ -338,16 +338,19 @@ void EmbeddedLoop::onGone(Function<void()> f) {
     onGone_ = f ? std::make_shared<Function<void()>>(std::move(f)) : nullptr;
 }
 
-// Connections and whoever else is told of the end may run a host's loop: that finds nothing to do.
+// Connections and whoever else is told of the end may run a host's loop: that watches us no more, and finds nothing to
+// do. Inside of a callback the program is about to end.
 void EmbeddedLoop::reactorEnds() noexcept {
+    if (isInside() || isHeld())
+        return;
     if (patience_->isWaiting())
         lookForHost(reactor_->readClock());
     ending_ = true;
+    if (onGone_)
+        tell(onGone_);
 }
 
 void EmbeddedLoop::reactorGone() noexcept {
-    if (onGone_)
-        tell(onGone_);
     alarm_.reset();
     onChange_.reset();
     onGone_.reset();

@@ -163,7 +163,7 @@ UvReactor::~UvReactor() {
             stderr);
         std::terminate();
     }
-    if (impl_->embedded && !impl_->embedded->isInside())
+    if (impl_->embedded)
         impl_->embedded->reactorEnds();
     endEverything();
     resolver_.reset();

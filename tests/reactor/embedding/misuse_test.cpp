@@ -253,8 +253,11 @@ TEST_CASE("a host's loop in a callback of the reactor's destruction finds it sto
         int lost = 0;
         int called = 0;
         int changes = 0;
+        bool gone = false;
+        embedding.onGone([&] { gone = true; });
         const auto losing = [&](HookedProtocol&) {
             ++lost;
+            CHECK(gone); // an adapter has left the host's loop, which would spin
             hosted->reactor.callLater(0ms, [&] { ++called; });
             CHECK_FALSE(embedding.timeout().has_value());
             CHECK(embedding.dispatch() == Dispatched::Stopped);
