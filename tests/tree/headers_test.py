@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every public header compiles alone, with the flags that the library is compiled with.
+"""Every public header compiles alone, with the flags that the library is compiled with; a header of C as C, too.
 
 Arguments: the build directory, then the headers.
 """
@@ -9,12 +9,14 @@ import json
 import os
 import pathlib
 import shlex
+import shutil
 import subprocess
 import sys
 
 import tree
 
 WITH_VALUE = ("-o", "-c", "-MQ", "-MF")
+C_DIALECTS = ("c99", "c11")
 
 
 def command_of(build):
@@ -32,13 +34,25 @@ def command_of(build):
     sys.exit("compile_commands.json does not know reactor/version.cpp")
 
 
+def commands_for(header, command):
+    """The commands, without input and output, that must compile a header; and what the input's name ends with."""
+    yield command, ".cpp"
+    if header.endswith(".h") and shutil.which("cc"):
+        for dialect in C_DIALECTS:
+            yield ["cc", f"-std={dialect}", "-Wall", "-Wextra", "-pedantic", f"-I{tree.ROOT}"], f".{dialect}.c"
+
+
 def compile_alone(command, build, scratch, header):
-    source = pathlib.Path(scratch) / (header.replace("/", "_") + ".cpp")
-    # Included twice: the second time shows that it is guarded.
-    source.write_text(f"#include <{header}>\n#include <{header}>\n")
-    words = command + ["-O0", "-Werror", "-c", str(source), "-o", str(source.with_suffix(".o"))]
-    done = subprocess.run(words, cwd=build, capture_output=True, text=True, check=False)
-    return f"{header}: does not compile alone\n{done.stderr}" if done.returncode else ""
+    problems = ""
+    for words, suffix in commands_for(header, command):
+        source = pathlib.Path(scratch) / (header.replace("/", "_") + suffix)
+        # Included twice: the second time shows that it is guarded.
+        source.write_text(f"#include <{header}>\n#include <{header}>\n")
+        words = words + ["-O0", "-Werror", "-c", str(source), "-o", str(source.with_suffix(".o"))]
+        done = subprocess.run(words, cwd=build, capture_output=True, text=True, check=False)
+        if done.returncode:
+            problems += f"{header}: does not compile alone ({suffix})\n{done.stderr}"
+    return problems
 
 
 def main():

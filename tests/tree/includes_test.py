@@ -66,5 +66,5 @@ def problems_of(path):
             yield f"{path}: write <reactor/…> or <protocols/…> for {name}"
 
 
-paths = tree.files("reactor", ".hpp", ".cpp") + tree.files("protocols", ".hpp", ".cpp")
+paths = tree.files("reactor", ".hpp", ".h", ".cpp") + tree.files("protocols", ".hpp", ".h", ".cpp")
 tree.finish([problem for path in paths for problem in problems_of(path)])

@@ -30,10 +30,10 @@ def layout():
 
 def build_lists(known):
     for folder in ("reactor", "protocols", "examples", "tests"):
-        for path in tree.files(folder, ".cpp"):
+        for path in tree.files(folder, ".cpp", ".c"):
             if path not in known and not any(fnmatch.fnmatch(path, mask) for mask in NOT_LISTED):
                 yield f"{path}: is in no meson.build"
-    for path in tree.files("reactor", ".hpp") + tree.files("protocols", ".hpp"):
+    for path in tree.files("reactor", ".hpp", ".h") + tree.files("protocols", ".hpp", ".h"):
         if path not in known and not path.startswith(INTERNAL) and "/detail/" not in path:
             yield f"{path}: is a public header, and is not installed"
         if path in known:
