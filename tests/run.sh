@@ -13,6 +13,7 @@
 # What cannot be run here is skipped, for want of
 #
 #   peers      a program to talk with (nc, socat, Twisted)
+#   hosts      a program or library whose loop would carry the reactor (node)
 #   tools      a program of the build (cmake)
 #   network    IPv6, privileges, descriptors
 #   sanitizer  a build without one

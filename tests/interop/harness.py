@@ -2,7 +2,8 @@
 
 A test program is called with the folder of the examples, marks its cases with @case and ends with main(). Nothing waits
 longer than PATIENCE seconds, servers listen on a port of the kernel's choice, and every process that was started is
-ended by its id. Where a peer is missing the test skips (status 77), or fails if TORSION_REQUIRE names "peers".
+ended by its id. Where a peer is missing the test skips (status 77), or fails if TORSION_REQUIRE names "peers"; where it
+is a host for the reactor, "hosts".
 """
 
 import os
@@ -45,9 +46,9 @@ def main():
     sys.exit(1 if failed else 0)
 
 
-def skip(reason):
-    print(f"[skip] peers: interop {NAME} ({reason})", flush=True)
-    sys.exit(1 if "peers" in os.environ.get("TORSION_REQUIRE", "").split(",") else 77)
+def skip(reason, kind="peers"):
+    print(f"[skip] {kind}: interop {NAME} ({reason})", flush=True)
+    sys.exit(1 if kind in os.environ.get("TORSION_REQUIRE", "").split(",") else 77)
 
 
 def need_program(name):
