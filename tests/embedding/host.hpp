@@ -2,6 +2,7 @@
 
 #include <reactor/embedding/embedding.hpp>
 #include <reactor/function.hpp>
+#include <reactor/libuv/uv_reactor.hpp>
 
 #include <chrono>
 #include <functional>
@@ -30,6 +31,12 @@ public:
     /// Ends the loop, and the adapter before it.
     virtual ~Host() = default;
 
+    /// A reactor for this host, which is to be embedded in it.
+    virtual std::unique_ptr<UvReactor> makeReactor();
+
+    /// False: the reactor lives on the host's loop, and there is no adapter.
+    virtual bool embeds() const noexcept { return true; }
+
     /// Makes the adapter that puts a reactor into the loop. @throws what the adapter does.
     virtual void attach(Embedding embedding) = 0;
 
@@ -55,6 +62,15 @@ public:
 
     /// Whether the loop goes on in a child process.
     virtual bool forks() const noexcept { return false; }
+
+    /// Whether an adapter refuses to be the second on a reactor. One that keeps nothing need not.
+    virtual bool refusesSecond() const noexcept { return true; }
+
+    /// Whether its loop dispatches whenever it has waited, whatever for.
+    virtual bool dispatchesEachTurn() const noexcept { return false; }
+
+    /// How often a second its loop wakes that has nothing to do: not at all, unless it is a game's.
+    virtual int idleWakeUps() const noexcept { return 0; }
 };
 
 /// A kind of host.
@@ -66,7 +82,7 @@ struct HostKind {
     EmbedOptions options;
 };
 
-/// Those in this program.
+/// Those in this program; with TORSION_HOST in the environment those of them whose names contain it.
 const std::vector<HostKind>& hostKinds();
 
 struct RegisterHost {

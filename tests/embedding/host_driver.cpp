@@ -18,10 +18,14 @@ using namespace std::chrono_literals;
 
 class HostDriver final : public Driver {
 public:
-    explicit HostDriver(const HostKind& kind) : kind_(kind) { host_->attach(reactor_->embed(kind.options)); }
+    explicit HostDriver(const HostKind& kind) : kind_(kind) {
+        if (host_->embeds())
+            host_->attach(reactor_->embed(kind.options));
+    }
 
     ~HostDriver() override {
-        host_->detach();
+        if (host_->embeds())
+            host_->detach();
         reactor_.reset();
     }
 
@@ -45,7 +49,7 @@ public:
 private:
     const HostKind& kind_;
     std::unique_ptr<Host> host_ = kind_.make();
-    std::unique_ptr<UvReactor> reactor_ = std::make_unique<UvReactor>();
+    std::unique_ptr<UvReactor> reactor_ = host_->makeReactor();
 };
 
 } // namespace

@@ -1,5 +1,7 @@
 #include "embedding/host.hpp"
 
+#include <cstdlib>
+
 namespace torsion::test {
 
 namespace {
@@ -11,8 +13,18 @@ std::vector<HostKind>& kinds() {
 
 } // namespace
 
+std::unique_ptr<UvReactor> Host::makeReactor() {
+    return std::make_unique<UvReactor>();
+}
+
 const std::vector<HostKind>& hostKinds() {
-    return kinds();
+    static const std::vector<HostKind> chosen = [] {
+        std::vector<HostKind> all = kinds();
+        if (const char* name = std::getenv("TORSION_HOST"))
+            std::erase_if(all, [name](const HostKind& kind) { return kind.name.find(name) == kind.name.npos; });
+        return all;
+    }();
+    return chosen;
 }
 
 RegisterHost::RegisterHost(const HostKind& kind) {

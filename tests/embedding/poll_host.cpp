@@ -16,6 +16,8 @@ public:
     void detach() override { inside_.reset(); }
     Dispatched dispatch() override { return inside_->embedding().dispatch(); }
     bool forks() const noexcept override { return true; }
+    bool refusesSecond() const noexcept override { return false; }
+    bool dispatchesEachTurn() const noexcept override { return true; }
 
     bool runUntil(CallableRef<bool()> condition, Milliseconds limit) override {
         const auto end = OwnEvents::Clock::now() + limit;

@@ -1,0 +1,244 @@
+// Who goes first: the host, the adapter, or the reactor; and starting and stopping.
+
+#include "embedding/suite.hpp"
+
+#include <reactor/errors.hpp>
+
+#include <doctest/doctest.h>
+
+#include <unistd.h>
+
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+using namespace std::chrono_literals;
+using namespace torsion;
+using namespace torsion::test;
+
+namespace {
+
+/// The connection goes on, and so do timers.
+void checkServes(HostScene& scene, HostPair& pair) {
+    pair.server->record->received.clear();
+    pair.client->transport->write("still there");
+    bool called = false;
+    scene.reactor->callLater(1ms, [&] { called = true; });
+    scene.until([&] { return called && pair.server->record->received == "still there"; });
+}
+
+/// Where in a program the adapter is destroyed.
+enum class Place { Timer, DataReceived, CallFromThread, HostTimer };
+constexpr Place kPlaces[] = {Place::Timer, Place::DataReceived, Place::CallFromThread, Place::HostTimer};
+
+void callAt(HostScene& scene, HostPair& pair, Place place, std::function<void()>& onData, std::function<void()> f) {
+    switch (place) {
+    case Place::Timer:
+        scene.reactor->callLater(1ms, std::move(f));
+        break;
+    case Place::DataReceived:
+        onData = std::move(f);
+        pair.client->transport->write("now");
+        break;
+    case Place::CallFromThread:
+        scene.reactor->callFromThread(std::move(f));
+        break;
+    case Place::HostTimer:
+        scene.host->after(1ms, std::move(f));
+        break;
+    }
+}
+
+} // namespace
+
+HOST_CASE("a reactor stops and starts again in its host, and onStopped is told each time") {
+    int stops = 0;
+    reactor.onStopped([&] { ++stops; });
+    for (int round = 1; round <= 4; ++round) {
+        const HostPair pair(scene);
+        reactor.start();
+        CHECK_THROWS_AS(reactor.start(), ReactorAlreadyRunning);
+        scene.settle();
+        CHECK(stops == round - 1);
+        host.after(1ms, [&] { reactor.stop(); }); // while the host is idle
+        scene.until([&] { return stops == round; });
+        CHECK(pair.server->record->lost == 1);
+        CHECK(pair.client->record->lost == 1);
+        CHECK_FALSE(pair.port->isListening());
+    }
+}
+
+HOST_CASE("a reactor is stopped by its own timer, by a protocol, and from a thread") {
+    int stops = 0;
+    reactor.onStopped([&] { ++stops; });
+    reactor.start();
+    reactor.callLater(1ms, [&] { reactor.stop(); });
+    scene.until([&] { return stops == 1; });
+    reactor.start();
+    HostPair pair(scene, {.data = [&](HookedProtocol&) { reactor.stop(); }});
+    pair.client->transport->write("x");
+    scene.until([&] { return stops == 2; });
+    reactor.start();
+    scene.settle();
+    reactor.callFromThread([&] { reactor.stop(); });
+    scene.until([&] { return stops == 3; });
+}
+
+HOST_CASE("a reactor that has stopped is served on, and timers that were set before") {
+    bool stopped = false;
+    bool late = false;
+    reactor.onStopped([&] { stopped = true; });
+    reactor.start();
+    reactor.stop();
+    scene.until([&] { return stopped; });
+    reactor.callLater(1ms, [&] { late = true; });
+    scene.until([&] { return late; });
+    HostPair pair(scene);
+    checkServes(scene, pair);
+}
+
+HOST_CASE("a reactor may be destroyed in onStopped, inside of its host's loop") {
+    bool stopped = false;
+    reactor.onStopped([&] {
+        scene.reactor.reset();
+        stopped = true;
+    });
+    reactor.start();
+    host.after(1ms, [&] { scene.reactor->stop(); });
+    scene.until([&] { return stopped; });
+    scene.settle();
+}
+
+ADAPTER_CASE("the host may go first, with connections open: they are lost with the reactor, once") {
+    const HostPair pair(scene);
+    pair.client->transport->write("never read");
+    reactor.callLater(0ms, [] { FAIL("called without a host"); });
+    scene.host.reset();
+    scene.attached = false;
+    CHECK(pair.client->record->lost == 0);
+    pair.client->transport->write("more");
+    scene.reactor.reset();
+    CHECK(pair.client->record->lost == 1);
+    CHECK(pair.server->record->lost == 1);
+}
+
+ADAPTER_CASE("a reactor whose host has gone goes on in another, with all that is open") {
+    HostPair pair(scene);
+    bool called = false;
+    scene.host.reset();
+    scene.attached = false;
+    reactor.callLater(1ms, [&] { called = true; });
+    pair.client->transport->write("meanwhile");
+    scene.host = scene.kind.make();
+    scene.attach();
+    scene.until([&] { return called && pair.server->record->received == "meanwhile"; });
+    checkServes(scene, pair);
+}
+
+HOST_CASE("the reactor may go first: the host goes on, and no longer watches its descriptor") {
+    const HostPair pair(scene);
+    scene.settle();
+    const int descriptor = scene.embedding ? scene.embedding->fd() : -1;
+    scene.reactor.reset(); // the adapter is there still
+    CHECK(pair.client->record->lost == 1);
+    const std::uint64_t before = scene.dispatches();
+    EventPipe another;
+    if (descriptor >= 0) { // a number that is in use again
+        REQUIRE(::dup2(another.descriptor(), descriptor) == descriptor);
+        another.send();
+    }
+    EventPipe events;
+    int seen = 0;
+    host.watch(events.descriptor(), [&] {
+        events.take();
+        ++seen;
+    });
+    events.send();
+    scene.until([&] { return seen == 1; });
+    scene.settle();
+    CHECK((host.dispatchesEachTurn() || scene.dispatches() == before));
+    if (descriptor >= 0)
+        ::close(descriptor);
+}
+
+ADAPTER_CASE("the reactor may be destroyed in a host's callback") {
+    const HostPair pair(scene);
+    reactor.callLater(1h, [] {});
+    host.after(1ms, [&] { scene.reactor.reset(); });
+    scene.until([&] { return scene.reactor == nullptr; });
+    scene.settle();
+    CHECK(pair.server->record->lost == 1);
+}
+
+ADAPTER_CASE("an adapter may be destroyed inside of any callback, and made anew in a later one") {
+    for (const Place place : kPlaces) {
+        CAPTURE(static_cast<int>(place));
+        std::function<void()> onData;
+        HostPair pair(scene, {.data = [&](HookedProtocol&) {
+                          if (onData)
+                              std::exchange(onData, nullptr)();
+                      }});
+        bool gone = false;
+        callAt(scene, pair, place, onData, [&] {
+            scene.detach();
+            gone = true;
+        });
+        scene.until([&] { return gone; });
+        host.after(1ms, [&] { scene.attach(); });
+        scene.until([&] { return scene.attached; });
+        checkServes(scene, pair);
+    }
+}
+
+ADAPTER_CASE("an adapter may be replaced inside of any callback") {
+    for (const Place place : kPlaces) {
+        CAPTURE(static_cast<int>(place));
+        std::function<void()> onData;
+        HostPair pair(scene, {.data = [&](HookedProtocol&) {
+                          if (onData)
+                              std::exchange(onData, nullptr)();
+                      }});
+        bool replaced = false;
+        callAt(scene, pair, place, onData, [&] {
+            scene.detach();
+            scene.attach();
+            replaced = true;
+        });
+        scene.until([&] { return replaced; });
+        checkServes(scene, pair);
+    }
+}
+
+ADAPTER_CASE("an adapter may be destroyed in a dispatch inside of another, and replaced outside of both") {
+    if (!host.nests())
+        return;
+    HostPair pair(scene);
+    bool gone = false;
+    bool returned = false;
+    reactor.callLater(0ms, [&] {
+        reactor.callLater(0ms, [&] {
+            scene.detach();
+            gone = true;
+        });
+        scene.until([&] { return gone; });
+        returned = true;
+    });
+    scene.until([&] { return returned; });
+    scene.attach();
+    checkServes(scene, pair);
+}
+
+ADAPTER_CASE("a second adapter on a reactor is refused, and the first goes on") {
+    if (!host.refusesSecond())
+        return;
+    HostPair pair(scene);
+    {
+        const std::unique_ptr<Host> other = scene.kind.make();
+        CHECK_THROWS_AS(other->attach(*scene.embedding), std::logic_error);
+    }
+    checkServes(scene, pair);
+    scene.detach();
+    scene.attach(); // it has let go
+    checkServes(scene, pair);
+}
