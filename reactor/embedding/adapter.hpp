@@ -3,6 +3,7 @@
 #include <reactor/embedding/embedding.hpp>
 #include <reactor/log.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <memory>
@@ -18,6 +19,9 @@ namespace torsion {
 ///
 /// May be destroyed at any time, inside of a dispatch too. When the reactor goes first, the adapter lets go of its
 /// descriptor and does nothing more. Used on the reactor's thread, which is the host's.
+///
+/// A host that asks for the time before each wait has `wake()` and `changed()` do nothing (but wake the host, if it may
+/// sleep while the program's code runs), and asks `wait()`.
 class Adapter {
 public:
     using Wait = std::optional<std::chrono::milliseconds>;
@@ -30,7 +34,8 @@ public:
     Dispatched dispatch();
 
     /// Tells the host anew what to wait for. A program calls it as it begins to run the host's loop inside of a
-    /// callback (a modal dialog), unless the adapter says that it need not.
+    /// callback (a modal dialog), unless the adapter says that it need not; and in a child process, after
+    /// `afterFork()`.
     void refresh();
 
     /// The reactor inside.
@@ -62,18 +67,30 @@ protected:
 
     /// Something has changed outside of a dispatch. A host that asks for the time before each wait overrides it, to be
     /// woken and nothing else.
-    virtual void changed() noexcept { wake(embedding_.timeout()); }
+    virtual void changed() noexcept { wake(wait()); }
+
+    /// How long the host may wait from now on: `Embedding::timeout()`, but for a dispatch that was busy, which is not
+    /// tried again at once. Zero: dispatch.
+    Wait wait() noexcept;
+
+    /// For code that goes on after a dispatch: null inside when this object is gone.
+    std::shared_ptr<Adapter* const> self() const noexcept { return self_; }
 
 private:
+    using Clock = std::chrono::steady_clock;
+
+    void renew() noexcept;
     void watchAnew() noexcept;
     void settle(Dispatched result) noexcept;
 
     Embedding embedding_;
     std::shared_ptr<Adapter*> self_ = std::make_shared<Adapter*>(this); // a dispatch has it, too
+    std::optional<Clock::time_point> retry_; // of a busy dispatch; none: when the one ends that is on the stack
     unsigned generation_ = 0;
     int depth_ = 0; // dispatches on the stack
     bool attached_ = false;
     bool watching_ = false;
+    bool busy_ = false; // the last dispatch was
 };
 
 inline void Adapter::attach() {
@@ -84,14 +101,21 @@ inline void Adapter::attach() {
         attached_ = false;
     });
     try {
-        embedding_.onChange([this] { changed(); });
-        attached_ = true;
+        embedding_.onChange([this] {
+            renew();
+            changed();
+        });
+    } catch (...) { // the program's own function stays
+        embedding_.onGone(nullptr);
+        throw;
+    }
+    attached_ = true;
+    try {
         generation_ = embedding_.generation();
         watch(embedding_.fd());
         watching_ = true;
-        wake(embedding_.timeout());
+        wake(wait());
     } catch (...) {
-        attached_ = true;
         detach();
         throw;
     }
@@ -108,6 +132,8 @@ inline void Adapter::detach() noexcept {
 }
 
 inline Dispatched Adapter::dispatch() {
+    if (!embedding_.reactor())
+        return Dispatched::Stopped; // called by what the host had under way
     const std::shared_ptr<Adapter*> self = self_;
     Embedding embedding = embedding_;
     ++depth_;
@@ -120,8 +146,31 @@ inline Dispatched Adapter::dispatch() {
 }
 
 inline void Adapter::refresh() {
-    if (attached_)
-        wake(embedding_.timeout());
+    if (!attached_)
+        return;
+    renew();
+    wake(wait());
+}
+
+inline Adapter::Wait Adapter::wait() noexcept {
+    if (!attached_)
+        return std::nullopt;
+    if (!busy_)
+        return embedding_.timeout();
+    if (!retry_)
+        return std::nullopt;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*retry_ - Clock::now());
+    return std::max(left, std::chrono::milliseconds(0));
+}
+
+// After a fork the host has to be told of the descriptor again, though its number may be the same.
+inline void Adapter::renew() noexcept {
+    if (generation_ == embedding_.generation())
+        return;
+    generation_ = embedding_.generation();
+    if (std::exchange(watching_, false))
+        unwatch();
+    watchAnew();
 }
 
 inline void Adapter::watchAnew() noexcept {
@@ -138,21 +187,18 @@ inline void Adapter::settle(Dispatched result) noexcept {
     using namespace std::chrono_literals;
     if (!attached_)
         return;
-    if (generation_ != embedding_.generation()) { // after a fork
-        generation_ = embedding_.generation();
+    renew();
+    busy_ = result == Dispatched::Busy;
+    if (busy_) {
         if (std::exchange(watching_, false))
-            unwatch();
-    }
-    const bool busy = result == Dispatched::Busy;
-    if (busy && std::exchange(watching_, false))
-        unwatch(); // readable until the dispatch that is on the stack goes on: the host would spin
-    if (!busy && !watching_)
+            unwatch(); // readable until the dispatch that is on the stack goes on: the host would spin
+        retry_.reset();
+        if (depth_ == 0) // else that comes here as it ends
+            retry_ = Clock::now() + 10ms;
+    } else if (!watching_) {
         watchAnew();
-    if (busy) {
-        wake(depth_ > 0 ? Wait() : 10ms); // the outer one comes here as it ends, if it is ours
-        return;
     }
-    const Wait asked = embedding_.timeout(); // asked in any case: what changes from now on is told
+    const Wait asked = wait(); // asked in any case: what changes from now on is told
     wake(result == Dispatched::More ? 0ms : asked);
 }
 

@@ -72,9 +72,14 @@ inline int pollTimeout(Embedding& embedding, PollHost::Wait wait = std::nullopt)
 }
 
 inline int PollHost::turn(std::span<pollfd> watched, Wait wait) {
-    all_.assign(1, pollfd{embedding_.fd(), POLLIN, 0});
+    constexpr std::chrono::milliseconds kBusyWait{10};
+    const bool busy = *last_ == Dispatched::Busy; // what is ready stays so for now: do not look, and try again
+    all_.assign(1, pollfd{busy ? -1 : embedding_.fd(), POLLIN, 0});
     all_.insert(all_.end(), watched.begin(), watched.end());
-    int ready = ::poll(all_.data(), all_.size(), pollTimeout(embedding_, wait));
+    const int limit =
+        busy ? static_cast<int>(std::clamp(wait.value_or(kBusyWait), Wait::value_type(0), kBusyWait).count())
+             : pollTimeout(embedding_, wait);
+    int ready = ::poll(all_.data(), all_.size(), limit);
     if (ready < 0) {
         if (errno != EINTR)
             throw std::system_error(errno, std::generic_category(), "poll");
