@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,10 @@ using namespace std::chrono_literals;
 class HostDriver final : public Driver {
 public:
     explicit HostDriver(const HostKind& kind) : kind_(kind) {
-        if (host_->embeds())
-            host_->attach(reactor_->embed(kind.options));
+        if (!host_->embeds())
+            return;
+        embedding_ = reactor_->embed(kind.options);
+        host_->attach(*embedding_);
     }
 
     ~HostDriver() override {
@@ -33,12 +36,19 @@ public:
     bool reaches(CallableRef<bool()> condition) override { return host_->runUntil(condition, 10s); }
     void turn() override { host_->dispatch(); }
 
+    // A turn of some hosts' loops may dispatch more than once; the run ends with the one that has stopped.
     void run() override {
         bool stopped = false;
-        reactor_->onStopped([&] { stopped = true; });
+        reactor_->onStopped([&] {
+            stopped = true;
+            if (embedding_)
+                host_->detach();
+        });
         reactor_->start();
         while (!host_->runUntil([&] { return stopped; }, 60s)) {
         }
+        if (embedding_)
+            host_->attach(*embedding_);
     }
 
     void destroyReactor() override { reactor_.reset(); }
@@ -50,6 +60,7 @@ private:
     const HostKind& kind_;
     std::unique_ptr<Host> host_ = kind_.make();
     std::unique_ptr<UvReactor> reactor_ = host_->makeReactor();
+    std::optional<Embedding> embedding_; // none where the reactor lives on the host's loop
 };
 
 } // namespace
