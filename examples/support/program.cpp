@@ -89,8 +89,7 @@ int Program::run(int argc, const char* const* argv, torsion::CallableRef<void(to
 
 void Program::serve(torsion::UvReactor& reactor, std::shared_ptr<torsion::Factory> factory,
                     torsion::ListenOptions options) {
-    options.interface = host_;
-    announce(reactor, *reactor.listenTCP(port_, std::move(factory), options));
+    listen(reactor, std::move(factory), options);
     reactor.run();
 }
 
@@ -100,9 +99,17 @@ void Program::serve(torsion::UvReactor& reactor, torsion::StreamHandler handler,
     reactor.run();
 }
 
+int Program::listen(torsion::UvReactor& reactor, std::shared_ptr<torsion::Factory> factory,
+                    torsion::ListenOptions options) {
+    options.interface = host_;
+    return announce(reactor, *reactor.listenTCP(port_, std::move(factory), options));
+}
+
 // Once it runs, because a signal is an orderly end only from then on.
-void Program::announce(torsion::UvReactor& reactor, const torsion::ListeningPort& port) {
-    reactor.callWhenRunning([number = port.getHost().port()] { fmt::print("READY {}\n", number); });
+int Program::announce(torsion::UvReactor& reactor, const torsion::ListeningPort& port) {
+    const int number = port.getHost().port();
+    reactor.callWhenRunning([number] { fmt::print("READY {}\n", number); });
+    return number;
 }
 
 int Program::react(int argc, const char* const* argv,

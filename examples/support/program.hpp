@@ -81,6 +81,11 @@ public:
     /// @param options the interface is --host
     void serve(torsion::UvReactor& reactor, torsion::StreamHandler handler, torsion::ServeOptions options = {});
 
+    /// Listens as `serve` does, and leaves it to a host's loop to run the reactor.
+    /// @returns the port's number
+    int listen(torsion::UvReactor& reactor, std::shared_ptr<torsion::Factory> factory,
+               torsion::ListenOptions options = {});
+
     /// Connects to --host and --port, and runs the reactor until somebody stops it.
     void connect(torsion::UvReactor& reactor, std::shared_ptr<torsion::ClientFactory> factory);
 
@@ -89,7 +94,7 @@ public:
     int fail(std::string_view message);
 
 private:
-    void announce(torsion::UvReactor& reactor, const torsion::ListeningPort& port);
+    int announce(torsion::UvReactor& reactor, const torsion::ListeningPort& port);
     bool parse(int argc, const char* const* argv);
 
     std::unique_ptr<CLI::App> app_;

@@ -7,7 +7,7 @@ from harness import *
 
 SERVERS = ["chat_server", "echo_server", "proxy", "timestamp_server", "finger01", "finger02", "finger03", "finger04"]
 SERVERS += ["finger05", "finger06", "finger07", "finger08", "http_server", "stream_timestamp_server"]
-SERVERS += ["looping_clock", "cooperate"]
+SERVERS += ["looping_clock", "cooperate", *hosts()]
 CLIENTS = ["crawler", "echo_client", "http_get", "timestamp_client"]
 ALL = SERVERS + CLIENTS + ["port_scanner", "socket_info"]
 

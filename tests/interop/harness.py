@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -21,7 +22,13 @@ import traceback
 PATIENCE = 20.0
 HERE = pathlib.Path(__file__).resolve().parent
 EXAMPLES = pathlib.Path(sys.argv[1])
+HOSTS = ["glib_host", "qt_window"]
 NAME = pathlib.Path(sys.argv[0]).stem.removesuffix("_test").replace("_", " ")
+
+# Windows are not shown. What draws them complains when there is no such folder.
+os.environ["QT_QPA_PLATFORM"] = "offscreen"
+_runtime = tempfile.TemporaryDirectory(prefix="torsion-interop-")
+os.environ.setdefault("XDG_RUNTIME_DIR", _runtime.name)
 
 _cases = []
 
@@ -181,6 +188,11 @@ def example(name, *words, **options):
 
 def server(name, *words):
     return example(name, "--port", 0, *words, stdin=subprocess.DEVNULL)
+
+
+def hosts():
+    """The programs that have a reactor in another loop; each is built where its host is found."""
+    return [name for name in HOSTS if (EXAMPLES / name).exists()]
 
 
 def connect(port):
