@@ -3,6 +3,7 @@
 #
 #   install-deps.sh                 what the build needs
 #   install-deps.sh --tests         what some tests use besides (CMake, peers to talk with); they skip without
+#   install-deps.sh --hosts         what has a loop to be inside of (GLib, Qt, …): what is missing is not tested or shown
 #   install-deps.sh --apt NAME...   just these packages, by their Debian names
 set -euo pipefail
 
@@ -50,6 +51,15 @@ hasCommand() { command -v "$1" >/dev/null; }
 hasModule() { pkg-config --atleast-version="$2" "$1" 2>/dev/null; }
 hasHeader() { echo "#include <$1>" | c++ -std=c++20 -E -x c++ - >/dev/null 2>&1; }
 
+# Its loop's interface as headers; many a node comes with its own.
+hasNodeHeaders() {
+    [ -e /usr/include/node/node_api.h ] ||
+        { hasCommand node && [ -e "$(dirname "$(readlink -f "$(command -v node)")")/../include/node/node_api.h" ]; }
+}
+
+# A window shows text with it.
+hasFont() { ! hasCommand fc-list || fc-list | grep -q .; }
+
 hasTwisted() {
     local python
     for python in python3 /usr/bin/python3; do
@@ -65,6 +75,19 @@ missing() {
         hasCommand nc || echo netcat
         hasCommand socat || echo socat
         hasTwisted || echo twisted
+        return
+    fi
+    if [ "$1" = --hosts ]; then
+        hasModule glib-2.0 2.36 || echo glib
+        hasModule Qt5Core 5.15 || echo qt5
+        hasModule Qt6Widgets 6 || echo qt6
+        hasHeader asio.hpp || echo asio
+        hasHeader boost/asio/io_context.hpp || echo boost
+        hasModule libevent 2.1 || echo libevent
+        hasModule libsystemd 240 || echo systemd
+        hasCommand node || echo node
+        hasNodeHeaders || echo node-headers
+        hasFont || echo font
         return
     fi
     hasCommand c++ || echo compiler
@@ -88,14 +111,37 @@ package() {
     apt-get:doctest) echo doctest-dev ;;
     apt-get:cli11) echo libcli11-dev ;;
     apt-get:netcat) echo netcat-openbsd ;;
+    apt-get:glib) echo libglib2.0-dev ;;
+    apt-get:qt5) echo qtbase5-dev ;;
+    apt-get:qt6) echo qt6-base-dev ;;
+    apt-get:asio) echo libasio-dev ;;
+    apt-get:boost) echo libboost-dev ;;
+    apt-get:libevent) echo libevent-dev ;;
+    apt-get:systemd) echo libsystemd-dev ;;
+    apt-get:node | dnf:node | pacman:node) echo nodejs ;;
+    apt-get:node-headers) echo libnode-dev ;;
+    apt-get:font) echo fonts-dejavu-core ;;
     apt-get:twisted | dnf:twisted) echo python3-twisted ;;
     dnf:compiler) echo gcc-c++ ;;
     dnf:pkg-config) echo pkgconf-pkg-config ;;
     dnf:libuv | dnf:spdlog | dnf:doctest | dnf:cli11) echo "$1-devel" ;;
+    dnf:glib) echo glib2-devel ;;
+    dnf:qt5 | dnf:qt6) echo "$1-qtbase-devel" ;;
+    dnf:asio | dnf:boost | dnf:libevent | dnf:systemd) echo "$1-devel" ;;
+    dnf:node-headers) echo nodejs-devel ;;
+    dnf:font) echo dejavu-sans-fonts ;;
     pacman:compiler | brew:compiler) echo gcc ;;
     pacman:pkg-config) echo pkgconf ;;
     pacman:netcat) echo openbsd-netcat ;;
     pacman:twisted) echo python-twisted ;;
+    pacman:glib) echo glib2-devel ;;
+    pacman:qt5 | pacman:qt6) echo "$1-base" ;;
+    pacman:systemd) echo systemd-libs ;;
+    pacman:node-headers) ;; # with nodejs
+    pacman:font) echo ttf-dejavu ;;
+    brew:qt5) echo qt@5 ;;
+    brew:qt6) echo qt ;;
+    brew:systemd | brew:node-headers | brew:font) ;; # not there, with node, with the system
     brew:twisted) ;; # not packaged; pip has it
     *) echo "$1" ;;
     esac

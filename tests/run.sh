@@ -15,6 +15,7 @@
 #   peers      a program to talk with (nc, socat, Twisted)
 #   hosts      a program or library whose loop would carry the reactor (node)
 #   tools      a program of the build (cmake)
+#   hosts      a library or program in whose loop the reactor is tested (GLib, Qt, …)
 #   network    IPv6, privileges, descriptors
 #   sanitizer  a build without one
 #   debug      a build with assertions
@@ -44,7 +45,9 @@ while [ $# -gt 0 ]; do
 done
 
 "$root/subprojects/install-deps.sh"
-"$root/subprojects/install-deps.sh" --tests || echo "run.sh: the tests that need these will be skipped" >&2
+for more in --tests --hosts; do
+    "$root/subprojects/install-deps.sh" "$more" || echo "run.sh: the tests that need these will be skipped" >&2
+done
 "$root/subprojects/build.sh" "$dir" "$options" "$target"
 [ ${#long[@]} -eq 0 ] || export TORSION_LONG=1
 
