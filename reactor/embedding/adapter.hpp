@@ -38,6 +38,12 @@ public:
     /// `afterFork()`.
     void refresh();
 
+    /// `Embedding::afterFork()`, for hosts that go on in a child process and have registered the descriptor with the
+    /// kernel (epoll): takes it out as long as its number is that of the parent's, which could not be taken out later
+    /// and would wake the child for the parent's sake. After what the host itself does in a child.
+    /// @throws std::logic_error inside a dispatch; std::system_error
+    void afterFork();
+
     /// The reactor inside.
     Embedding& embedding() noexcept { return embedding_; }
 
@@ -150,6 +156,13 @@ inline void Adapter::refresh() {
         return;
     renew();
     wake(wait());
+}
+
+inline void Adapter::afterFork() {
+    if (depth_ == 0 && std::exchange(watching_, false))
+        unwatch();
+    embedding_.afterFork();
+    refresh();
 }
 
 inline Adapter::Wait Adapter::wait() noexcept {

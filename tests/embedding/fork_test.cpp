@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <cstdio>
 #include <string>
 
@@ -38,7 +39,7 @@ ADAPTER_CASE("H8: after fork() the host goes on in the child, and the parent's h
     DelayedCall late = reactor.callLater(1h, [] {});
     scene.settle();
     const ChildEnd end = runInChild([&] {
-        scene.embedding->afterFork();
+        host.beginInChild(*scene.embedding);
         bool called = false;
         reactor.callLater(1ms, [&] { called = true; });
         expect(host.runUntil([&] { return called; }, 10s), "a timed call is made");
@@ -54,4 +55,25 @@ ADAPTER_CASE("H8: after fork() the host goes on in the child, and the parent's h
     CHECK(end.status == 0);
     CHECK(isServed(scene, *port));
     CHECK(late.active());
+}
+
+ADAPTER_CASE("H8: what wakes the parent's reactor does not wake the child's host") {
+    if (!host.forks())
+        return;
+    scene.settle();
+    bool posted = false;
+    reactor.callFromThread([&] { posted = true; }); // the parent's loop is readable until it goes on
+    const ChildEnd end = runInChild([&] {
+        host.beginInChild(*scene.embedding);
+        scene.settle();
+        const auto before = scene.dispatches();
+        const auto since = std::chrono::steady_clock::now();
+        bool later = false;
+        host.after(100ms, [&] { later = true; });
+        expect(host.runUntil([&] { return later; }, 10s), "the host goes on");
+        expect(scene.dispatches() - before < 5 && !spins(scene, before, since), "it sleeps");
+    });
+    CHECK(end.said == "");
+    CHECK(end.status == 0);
+    scene.until([&] { return posted; });
 }

@@ -63,6 +63,9 @@ public:
     /// Whether the loop goes on in a child process.
     virtual bool forks() const noexcept { return false; }
 
+    /// In a child process, before anything else: goes on there.
+    virtual void beginInChild(Embedding& embedding) { embedding.afterFork(); }
+
     /// Whether an adapter refuses to be the second on a reactor. One that keeps nothing need not.
     virtual bool refusesSecond() const noexcept { return true; }
 
