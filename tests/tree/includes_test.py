@@ -19,7 +19,7 @@ SEE_LIBUV = {"libuv"}
 # What an adapter may include: its host.
 HOSTS = {
     "reactor/embedding/asio.hpp": ("asio/",),
-    "reactor/embedding/boost_asio.hpp": ("boost/asio/",),
+    "reactor/embedding/boost_asio.hpp": ("boost/asio/", "boost/system/"),
     "reactor/embedding/glib.hpp": ("glib.h",),
     "reactor/embedding/libevent.hpp": ("event2/",),
     "reactor/embedding/qt.hpp": ("Q",),
