@@ -73,14 +73,20 @@ bool Program::parse(int argc, const char* const* argv) {
 }
 
 int Program::run(int argc, const char* const* argv, torsion::CallableRef<void(torsion::UvReactor&)> body) {
+    return run(argc, argv, [&] {
+        torsion::UvReactor reactor;
+        body(reactor);
+    });
+}
+
+int Program::run(int argc, const char* const* argv, torsion::CallableRef<void()> body) {
     // By lines also into a pipe: whoever reads our output sees it when it is printed.
     std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
     if (!parse(argc, argv))
         return status_;
     torsion::log::logger()->set_level(spdlog::level::from_str(logLevel_));
     try {
-        torsion::UvReactor reactor;
-        body(reactor);
+        body();
     } catch (const std::exception& error) {
         fail(error.what());
     }
@@ -100,7 +106,7 @@ void Program::serve(torsion::UvReactor& reactor, torsion::StreamHandler handler,
 }
 
 int Program::listen(torsion::UvReactor& reactor, std::shared_ptr<torsion::Factory> factory,
-                    torsion::ListenOptions options) {
+                    torsion::ListenOptions options) const {
     options.interface = host_;
     return announce(reactor, *reactor.listenTCP(port_, std::move(factory), options));
 }

@@ -67,6 +67,9 @@ public:
     /// @returns the exit status: 0; 1 when `body` threw or `fail` was called; 2 for wrong usage.
     int run(int argc, const char* const* argv, torsion::CallableRef<void(torsion::UvReactor&)> body);
 
+    /// As above, but `body` makes the reactor itself.
+    int run(int argc, const char* const* argv, torsion::CallableRef<void()> body);
+
     /// Reads the command line, makes a reactor and runs `main` on it with torsion::react: a program that is one
     /// coroutine. What that fails with is told as by `fail`; a signal cancels it.
     /// @returns the exit status, as of `run`.
@@ -84,7 +87,7 @@ public:
     /// Listens as `serve` does, and leaves it to a host's loop to run the reactor.
     /// @returns the port's number
     int listen(torsion::UvReactor& reactor, std::shared_ptr<torsion::Factory> factory,
-               torsion::ListenOptions options = {});
+               torsion::ListenOptions options = {}) const;
 
     /// Connects to --host and --port, and runs the reactor until somebody stops it.
     void connect(torsion::UvReactor& reactor, std::shared_ptr<torsion::ClientFactory> factory);
@@ -94,7 +97,7 @@ public:
     int fail(std::string_view message);
 
 private:
-    int announce(torsion::UvReactor& reactor, const torsion::ListeningPort& port);
+    static int announce(torsion::UvReactor& reactor, const torsion::ListeningPort& port);
     bool parse(int argc, const char* const* argv);
 
     std::unique_ptr<CLI::App> app_;

@@ -22,7 +22,7 @@ import traceback
 PATIENCE = 20.0
 HERE = pathlib.Path(__file__).resolve().parent
 EXAMPLES = pathlib.Path(sys.argv[1])
-HOSTS = ["glib_host", "qt_window"]
+HOSTS = ["asio_host", "boost_asio_host", "glib_host", "libevent_host", "qt_window", "sd_event_host", "uv_host"]
 NAME = pathlib.Path(sys.argv[0]).stem.removesuffix("_test").replace("_", " ")
 
 # Windows are not shown. What draws them complains when there is no such folder.
