@@ -22,7 +22,8 @@ import traceback
 PATIENCE = 20.0
 HERE = pathlib.Path(__file__).resolve().parent
 EXAMPLES = pathlib.Path(sys.argv[1])
-HOSTS = ["asio_host", "boost_asio_host", "glib_host", "libevent_host", "qt_window", "sd_event_host", "uv_host"]
+HOSTS = ["asio_host", "boost_asio_host", "epoll_host", "frame_host", "glib_host", "libevent_host", "qt_window"]
+HOSTS += ["sd_event_host", "thread_host", "uv_host"]
 NAME = pathlib.Path(sys.argv[0]).stem.removesuffix("_test").replace("_", " ")
 
 # Windows are not shown. What draws them complains when there is no such folder.
