@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -45,7 +46,8 @@ public:
 
     /// Serves the reactor until then, and waits in between: returns after `deadline`, by no more than a dispatch takes.
     /// One that has passed already: what is ready is dispatched once.
-    void until(Clock::time_point deadline);
+    /// @param isOver asked after each dispatch: whether to return at once, for callbacks that want the next frame now.
+    void until(Clock::time_point deadline, const std::function<bool()>& isOver = nullptr);
 
 private:
     void watch(int descriptor) override { descriptor_ = descriptor; }
@@ -70,7 +72,7 @@ inline bool FrameAdapter::frame(std::chrono::microseconds budget) {
     return false;
 }
 
-inline void FrameAdapter::until(Clock::time_point deadline) {
+inline void FrameAdapter::until(Clock::time_point deadline, const std::function<bool()>& isOver) {
     const auto self = this->self();
     bool once = true; // when the frame has taken too long, too
     for (Clock::time_point now = Clock::now(); std::exchange(once, false) || now < deadline; now = Clock::now()) {
@@ -81,8 +83,11 @@ inline void FrameAdapter::until(Clock::time_point deadline) {
         }
         const Wait wait = this->wait();
         const bool ready = poll(descriptor_, wait ? std::min<Clock::duration>(left, *wait) : left);
-        if (ready || isDue())
-            dispatch();
+        if (!ready && !isDue())
+            continue;
+        dispatch();
+        if (isOver && isOver())
+            return;
     }
 }
 

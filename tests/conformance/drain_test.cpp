@@ -7,6 +7,7 @@
 #include "support/kernel_buffers.hpp"
 
 #include <reactor/errors.hpp>
+#include <reactor/looping_call.hpp>
 #include <reactor/producer.hpp>
 
 #include <cerrno>
@@ -123,9 +124,15 @@ CONFORMANCE_CASE("drain: listening ends when it begins, so that new clients are 
     StuckPair stuck(driver);
     Scene late(driver);
     late.client->onFailed = [&](Connector&) { stuck.scene.server->first().transport->unregisterProducer(); };
+    LoopingCall looking(driver.reactor(), [&] {
+        if (stuck.port->isListening())
+            return;
+        looking.stop();
+        late.connect(*stuck.port);
+    });
     driver.reactor().callWhenRunning([&] {
         driver.reactor().stop({.drain = 1h});
-        driver.reactor().callLater(1ms, [&] { late.connect(*stuck.port); });
+        looking.start(1ms).detach();
     });
     runReactor(driver);
     REQUIRE(late.client->failures.size() == 1);

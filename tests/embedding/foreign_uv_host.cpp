@@ -15,8 +15,12 @@ namespace {
 /// A program on a libuv loop of its own, on which the reactor lives: there is no adapter.
 class ForeignUvHost final : public Host {
 public:
-    ForeignUvHost() { uv_loop_init(&loop_); }
+    ForeignUvHost() {
+        uv_loop_init(&loop_);
+        uv_async_init(&loop_, &alive_, nullptr);
+    }
     ~ForeignUvHost() override {
+        uv_close(reinterpret_cast<uv_handle_t*>(&alive_), nullptr);
         for (const auto& timer : timers_)
             uv_close(reinterpret_cast<uv_handle_t*>(&timer->handle), nullptr);
         for (const auto& [descriptor, watch] : watches_)
@@ -25,7 +29,9 @@ public:
         uv_loop_close(&loop_);
     }
 
-    std::unique_ptr<UvReactor> makeReactor() override { return std::make_unique<UvReactor>(&loop_); }
+    std::unique_ptr<UvReactor> makeReactor() override {
+        return std::make_unique<UvReactor>(&loop_, ReactorOptions{.runForeignLoop = true});
+    }
     bool embeds() const noexcept override { return false; }
     bool nests() const noexcept override { return false; }
     void attach(Embedding) override {}
@@ -84,6 +90,7 @@ private:
     };
 
     uv_loop_t loop_{};
+    uv_async_t alive_{}; // a program has something of its own, or its loop ends
     std::list<std::unique_ptr<Timer>> timers_; // until the end
     std::map<int, std::unique_ptr<Watch>> watches_;
 };

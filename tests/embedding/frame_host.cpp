@@ -36,21 +36,16 @@ public:
             std::vector<pollfd> watched = events_.watched();
             ::poll(watched.data(), watched.size(), 0);
             events_.callDue(watched);
-            serve(Clock::now() + kFrame);
+            if (inside_)
+                inside_->until(Clock::now() + kFrame, [&] { return condition(); });
+            else
+                ::poll(nullptr, 0, 1);
         }
         return true;
     }
 
     void after(Milliseconds delay, std::function<void()> f) override { events_.after(delay, std::move(f)); }
     void watch(int descriptor, std::function<void()> f) override { events_.watch(descriptor, std::move(f)); }
-
-protected:
-    virtual void serve(Clock::time_point next) {
-        if (inside_)
-            inside_->until(next);
-        else
-            ::poll(nullptr, 0, 1);
-    }
 
 private:
     OwnEvents events_;
@@ -108,6 +103,14 @@ TEST_CASE("FrameAdapter::until() answers at once, and returns at the frame's end
     CHECK(Clock::now() >= begin + 20ms);
     CHECK(called.has_value());
     CHECK(*called < begin + 20ms); // a timer after it was seen to in the same frame
+}
+
+TEST_CASE("FrameAdapter::until() returns early when a callback wants the next frame") {
+    Game game;
+    bool called = false;
+    game.reactor.callLater(0ms, [&] { called = true; });
+    game.inside.until(Clock::now() + 1h, [&] { return called; });
+    CHECK(called);
 }
 
 TEST_CASE("FrameAdapter::until() of a frame that is late already dispatches what is ready") {

@@ -34,7 +34,12 @@ public:
 
     Reactor& reactor() override { return *reactor_; }
     bool reaches(CallableRef<bool()> condition) override { return host_->runUntil(condition, 10s); }
-    void turn() override { host_->dispatch(); }
+    void turn() override {
+        if (host_->embeds())
+            host_->dispatch();
+        else
+            reactor_->iterate();
+    }
 
     // A turn of some hosts' loops may dispatch more than once; the run ends with the one that has stopped.
     void run() override {
