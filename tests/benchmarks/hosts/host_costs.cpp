@@ -154,10 +154,10 @@ struct Row {
     std::string name;
     double goal;
     std::function<Cost(const Load&)> run;
-    std::vector<double> processor;
-    std::vector<double> ratios;
-    std::vector<double> wallRatios;
-    std::vector<double> manyRatios;
+    std::vector<double> processor{};
+    std::vector<double> ratios{};
+    std::vector<double> wallRatios{};
+    std::vector<double> manyRatios{};
     double systemCalls = 0;
 };
 
