@@ -100,6 +100,7 @@ private:
 };
 
 inline void Adapter::attach() {
+    embedding_.timeout(); // on another thread that is asserted, before the host is touched
     embedding_.onGone([this] {
         if (std::exchange(watching_, false))
             unwatch();

@@ -90,7 +90,7 @@ private:
     };
 
     uv_loop_t loop_{};
-    uv_async_t alive_{}; // a program has something of its own, or its loop ends
+    uv_async_t alive_{};                       // a program has something of its own, or its loop ends
     std::list<std::unique_ptr<Timer>> timers_; // until the end
     std::map<int, std::unique_ptr<Watch>> watches_;
 };

@@ -54,7 +54,8 @@ public:
     /// Has the host's own timer call `f`, once, from its loop.
     virtual void after(Milliseconds delay, std::function<void()> f) = 0;
 
-    /// Has the host itself call `f` from its loop whenever `descriptor` is readable, for as long as the host lives.
+    /// Has the host itself call `f` from its loop whenever `descriptor` is readable, for as long as the host lives. The
+    /// descriptor stays open for as long as the loop runs. A second time: replaces `f`.
     virtual void watch(int descriptor, std::function<void()> f) = 0;
 
     /// Whether its loop may run inside of a callback.
