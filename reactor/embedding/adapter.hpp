@@ -76,10 +76,11 @@ protected:
     virtual void changed() noexcept { wake(wait()); }
 
     /// How long the host may wait from now on: `Embedding::timeout()`, but for a dispatch that was busy, which is not
-    /// tried again at once. Zero: dispatch.
+    /// tried again at once. Zero: dispatch. Inside of a callback this sends what has been written, and a producer that
+    /// is told of it may destroy this object.
     Wait wait() noexcept;
 
-    /// For code that goes on after a dispatch: null inside when this object is gone.
+    /// For code that goes on after a dispatch, or after `wait()`: null inside when this object is gone.
     std::shared_ptr<Adapter* const> self() const noexcept { return self_; }
 
 private:
@@ -156,7 +157,10 @@ inline void Adapter::refresh() {
     if (!attached_)
         return;
     renew();
-    wake(wait());
+    const auto self = self_;
+    const Wait asked = wait();
+    if (*self)
+        wake(asked);
 }
 
 inline void Adapter::afterFork() {
@@ -212,8 +216,10 @@ inline void Adapter::settle(Dispatched result) noexcept {
     } else if (!watching_) {
         watchAnew();
     }
+    const auto self = self_;
     const Wait asked = wait(); // asked in any case: what changes from now on is told
-    wake(result == Dispatched::More ? 0ms : asked);
+    if (*self)
+        wake(result == Dispatched::More ? 0ms : asked);
 }
 
 } // namespace torsion

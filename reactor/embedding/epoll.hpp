@@ -85,7 +85,9 @@ inline bool EpollAdapter::takes(const epoll_event& event) noexcept {
 }
 
 inline void EpollAdapter::serve() {
-    if (std::exchange(ready_, false) || wait() == std::chrono::milliseconds(0))
+    const auto self = this->self();
+    const bool isDue = std::exchange(ready_, false) || wait() == std::chrono::milliseconds(0);
+    if (isDue && *self)
         dispatch();
 }
 

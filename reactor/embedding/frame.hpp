@@ -56,7 +56,7 @@ private:
     void changed() noexcept override {}
 
     static bool poll(int descriptor, Clock::duration limit) noexcept;
-    bool isDue() noexcept { return wait() == std::chrono::milliseconds(0); }
+    bool comes(Clock::duration limit) noexcept;
 
     int descriptor_ = -1;
 };
@@ -64,10 +64,10 @@ private:
 inline bool FrameAdapter::frame(std::chrono::microseconds budget) {
     const auto self = this->self();
     const Clock::time_point end = Clock::now() + budget;
-    while (*self && (isDue() || poll(descriptor_, {}))) {
+    while (*self && comes({})) {
         dispatch();
         if (Clock::now() >= end)
-            return *self && (isDue() || poll(descriptor_, {}));
+            return *self && comes({});
     }
     return false;
 }
@@ -79,16 +79,22 @@ inline void FrameAdapter::until(Clock::time_point deadline, const std::function<
         const Clock::duration left = std::max(deadline - now, Clock::duration::zero());
         if (!*self) {
             poll(-1, left);
-            continue;
+        } else if (comes(left)) {
+            dispatch();
+            if (isOver && isOver())
+                return;
         }
-        const Wait wait = this->wait();
-        const bool ready = poll(descriptor_, wait ? std::min<Clock::duration>(left, *wait) : left);
-        if (!ready && !isDue())
-            continue;
-        dispatch();
-        if (isOver && isOver())
-            return;
     }
+}
+
+// Waits until there is something to do. False when there is not, and when this object has gone over it.
+inline bool FrameAdapter::comes(Clock::duration limit) noexcept {
+    const auto self = this->self();
+    const auto isDue = [&](Wait wait) { return *self && wait == std::chrono::milliseconds(0); };
+    const Wait wait = this->wait();
+    if (!*self || isDue(wait))
+        return *self != nullptr;
+    return poll(descriptor_, wait ? std::min<Clock::duration>(limit, *wait) : limit) || isDue(this->wait());
 }
 
 // A frame's end is nearer than poll's milliseconds.

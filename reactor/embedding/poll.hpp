@@ -73,12 +73,18 @@ inline int pollTimeout(Embedding& embedding, PollHost::Wait wait = std::nullopt)
 
 inline int PollHost::turn(std::span<pollfd> watched, Wait wait) {
     constexpr std::chrono::milliseconds kBusyWait{10};
-    const bool busy = *last_ == Dispatched::Busy; // what is ready stays so for now: do not look, and try again
-    all_.assign(1, pollfd{busy ? -1 : embedding_.fd(), POLLIN, 0});
-    all_.insert(all_.end(), watched.begin(), watched.end());
+    const std::shared_ptr<Dispatched> last = last_;
+    const bool busy = *last == Dispatched::Busy; // what is ready stays so for now: do not look, and try again
     const int limit =
         busy ? static_cast<int>(std::clamp(wait.value_or(kBusyWait), Wait::value_type(0), kBusyWait).count())
              : pollTimeout(embedding_, wait);
+    if (last.use_count() == 1) { // what was sent as a dialog began has brought about this object's end
+        for (pollfd& each : watched)
+            each.revents = 0;
+        return 0;
+    }
+    all_.assign(1, pollfd{busy ? -1 : embedding_.fd(), POLLIN, 0});
+    all_.insert(all_.end(), watched.begin(), watched.end());
     int ready = ::poll(all_.data(), all_.size(), limit);
     if (ready < 0) {
         if (errno != EINTR)
@@ -91,7 +97,6 @@ inline int PollHost::turn(std::span<pollfd> watched, Wait wait) {
         for (std::size_t i = 0; i < watched.size(); ++i)
             watched[i].revents = all_[i + 1].revents;
     }
-    const std::shared_ptr<Dispatched> last = last_;
     Embedding embedding = embedding_;
     *last = embedding.dispatch();
     return ready;
