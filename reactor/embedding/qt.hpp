@@ -61,6 +61,7 @@ private:
 };
 
 inline QtAdapter::QtAdapter(Embedding embedding, QObject* parent) : QObject(parent), Adapter(std::move(embedding)) {
+    Adapter::embedding().timeout(); // on another thread that is asserted, before Qt is asked about it
     QAbstractEventDispatcher* const dispatcher = QAbstractEventDispatcher::instance(QThread::currentThread());
     if (!dispatcher)
         throw std::logic_error("QtAdapter: this thread has no event dispatcher: make the QCoreApplication first");
