@@ -131,23 +131,26 @@ std::optional<std::chrono::milliseconds> EmbeddedLoop::timeout() noexcept {
     return std::clamp(std::chrono::ceil<milliseconds>(left), milliseconds(0), kLongestWait);
 }
 
-// The descriptor does not tell of it.
+// Of our own: the descriptor does not tell of it.
 bool EmbeddedLoop::hasWork() const noexcept {
     const LoopContext& context = reactor_->context();
     core::TurnCore& turn = reactor_->turn();
-    return turn.isBusy() || turn.hasUnfinished() || !context.ready.empty() || !context.delivering.empty() ||
-           (uv_loop_alive(context.loop) != 0 && uv_backend_timeout(context.loop) == 0);
+    return turn.isBusy() || turn.hasUnfinished() || !context.ready.empty() || !context.delivering.empty();
 }
 
 // libuv's own timers are those of somebody's handles on our loop; they count from its time, which may be old.
 std::optional<TimePoint> EmbeddedLoop::nextWake() noexcept {
     if (hasWork())
         return kNow;
-    std::optional<TimePoint> wake = reactor_->turn().nextEvent();
     uv_loop_t* loop = reactor_->loop();
-    if (uv_backend_timeout(loop) > 0) {
+    int wait = uv_backend_timeout(loop);
+    if (wait == 0 && uv_loop_alive(loop) != 0)
+        return kNow;
+    std::optional<TimePoint> wake = reactor_->turn().nextEvent();
+    if (wait > 0) {
         uv_update_time(loop);
-        const TimePoint due = reactor_->readClock() + std::chrono::milliseconds(uv_backend_timeout(loop));
+        wait = uv_backend_timeout(loop);
+        const TimePoint due = reactor_->readClock() + std::chrono::milliseconds(wait);
         wake = wake ? std::min(*wake, due) : due;
     }
     return wake;
