@@ -52,6 +52,26 @@ struct StuckPair {
     std::shared_ptr<ListeningPort> port;
 };
 
+/// Stops once the reactor runs, with an hour to drain, and calls `f` when the drain has begun: a host may be late.
+class OnceDraining {
+public:
+    OnceDraining(Driver& driver, StuckPair& stuck, std::function<void()> f)
+        : looking_(driver.reactor(), [this, &stuck, f = std::move(f)] {
+              if (stuck.port->isListening())
+                  return;
+              looking_.stop();
+              f();
+          }) {
+        driver.reactor().callWhenRunning([this, &reactor = driver.reactor()] {
+            reactor.stop({.drain = 1h});
+            looking_.start(1ms).detach();
+        });
+    }
+
+private:
+    LoopingCall looking_;
+};
+
 } // namespace
 
 CONFORMANCE_CASE("drain: a close that waits for its producer finishes when that is done, and run() returns then") {
@@ -124,16 +144,7 @@ CONFORMANCE_CASE("drain: listening ends when it begins, so that new clients are 
     StuckPair stuck(driver);
     Scene late(driver);
     late.client->onFailed = [&](Connector&) { stuck.scene.server->first().transport->unregisterProducer(); };
-    LoopingCall looking(driver.reactor(), [&] {
-        if (stuck.port->isListening())
-            return;
-        looking.stop();
-        late.connect(*stuck.port);
-    });
-    driver.reactor().callWhenRunning([&] {
-        driver.reactor().stop({.drain = 1h});
-        looking.start(1ms).detach();
-    });
+    OnceDraining draining(driver, stuck, [&] { late.connect(*stuck.port); });
     runReactor(driver);
     REQUIRE(late.client->failures.size() == 1);
     CHECK(late.client->failures[0].check<ConnectionRefusedError>());
@@ -155,11 +166,9 @@ CONFORMANCE_CASE("drain: an attempt that begins during it is not waited for, and
     Scene late(driver);
     scriptNames(driver).setSilent("silent.example");
     bool wasStillTrying = false;
-    driver.reactor().callWhenRunning([&] {
-        driver.reactor().stop({.drain = 1h});
-        driver.reactor().callLater(
-            1ms, [&] { driver.reactor().connectTCP("silent.example", 1, late.client, {.timeout = std::nullopt}); });
-        driver.reactor().callLater(5ms, [&] {
+    OnceDraining draining(driver, stuck, [&] {
+        driver.reactor().connectTCP("silent.example", 1, late.client, {.timeout = std::nullopt});
+        driver.reactor().callLater(4ms, [&] {
             wasStillTrying = late.client->failures.empty();
             stuck.scene.server->first().transport->unregisterProducer();
         });
