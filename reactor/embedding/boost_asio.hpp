@@ -34,7 +34,8 @@ struct BoostAsio {
 
 } // namespace detail
 
-/// A reactor inside of Boost.Asio (Boost 1.74 or newer). All that is said of AsioAdapter holds.
+/// A reactor inside of Boost.Asio (Boost 1.74 or newer). All that is said of AsioAdapter holds. Not for programs that
+/// have standalone Asio as well: headers of Boost 1.74 and of Asio 1.22 use the same global names (asio_query_fn).
 ///
 /// @code
 /// boost::asio::io_context io;

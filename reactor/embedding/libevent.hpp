@@ -41,6 +41,7 @@ public:
     LibeventAdapter(Embedding embedding, event_base* base, int priority = -1) : Adapter(std::move(embedding)) {
         if (!base)
             throw std::invalid_argument("LibeventAdapter: no event_base");
+        this->embedding().timeout(); // on another thread that is asserted, before libevent is asked
         prepare(base, priority);
         attach();
     }

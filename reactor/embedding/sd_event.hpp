@@ -17,7 +17,7 @@
 
 namespace torsion {
 
-/// A reactor inside of sd-event, systemd's event loop (version 229 or newer).
+/// A reactor inside of sd-event, systemd's event loop.
 ///
 /// @code
 /// sd_event* event = nullptr;
@@ -42,6 +42,7 @@ public:
     /// @throws std::system_error naming the call that failed; std::logic_error when the reactor has a host
     SdEventAdapter(Embedding embedding, sd_event* event, std::int64_t priority = SD_EVENT_PRIORITY_NORMAL)
         : Adapter(std::move(embedding)), event_(sd_event_ref(event)), priority_(priority) {
+        this->embedding().timeout(); // on another thread that is asserted, before sd-event is asked
         sd_event_source* time = nullptr;
         check(sd_event_add_time(event, &time, CLOCK_MONOTONIC, 0, kAccuracy, &onTime, this), "sd_event_add_time");
         time_.reset(time);

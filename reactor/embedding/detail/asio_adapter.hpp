@@ -28,6 +28,7 @@ public:
 
 protected:
     BasicAsioAdapter(Embedding embedding, const Executor& executor) : Adapter(std::move(embedding)) {
+        this->embedding().timeout(); // on another thread that is asserted, before Asio is asked
         in_.emplace(executor);
         guests_ = &use_service<Guests>(Asio::contextOf(executor));
         attach();
