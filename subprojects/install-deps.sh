@@ -84,7 +84,7 @@ missing() {
         hasHeader asio.hpp || echo asio
         hasHeader boost/asio/io_context.hpp || echo boost
         hasModule libevent 2.1 || echo libevent
-        hasModule libsystemd 240 || echo systemd
+        hasModule libsystemd 247 || echo systemd
         hasCommand node || echo node
         hasNodeHeaders || echo node-headers
         hasFont || echo font
