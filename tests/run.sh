@@ -13,9 +13,8 @@
 # What cannot be run here is skipped, for want of
 #
 #   peers      a program to talk with (nc, socat, Twisted)
-#   hosts      a program or library whose loop would carry the reactor (node)
 #   tools      a program of the build (cmake)
-#   hosts      a library or program in whose loop the reactor is tested (GLib, Qt, …)
+#   hosts      a library or program in whose loop the reactor is tested (GLib, Qt, node, …)
 #   network    IPv6, privileges, descriptors
 #   sanitizer  a build without one
 #   debug      a build with assertions

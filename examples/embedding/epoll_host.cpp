@@ -63,7 +63,7 @@ public:
     }
 
     void run() {
-        torsion::EpollAdapter inside(epoll_.get(), reactor_.embed());
+        torsion::EpollAdapter inside(reactor_.embed(), epoll_.get());
         bool stopped = false;
         reactor_.onStopped([&] { stopped = true; });
         reactor_.start();

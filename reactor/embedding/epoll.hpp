@@ -15,7 +15,7 @@ namespace torsion {
 /// A reactor inside of a program's loop around epoll_wait(2).
 ///
 /// @code
-/// torsion::EpollAdapter inside(epoll, reactor.embed()); // epoll: the program's
+/// torsion::EpollAdapter inside(reactor.embed(), epoll); // epoll: the program's
 /// bool stopped = false;
 /// reactor.onStopped([&] { stopped = true; });
 /// reactor.start();
@@ -36,10 +36,10 @@ class EpollAdapter final : public Adapter {
 public:
     /// @param epoll stays the program's, and open until this object is gone.
     /// @throws std::system_error, std::logic_error as Adapter::attach
-    EpollAdapter(int epoll, Embedding embedding) : EpollAdapter(epoll, std::move(embedding), ownData(this)) {}
+    EpollAdapter(Embedding embedding, int epoll) : EpollAdapter(std::move(embedding), epoll, ownData(this)) {}
 
     /// @param data what the reactor's events bear, and no others; else this object's address.
-    EpollAdapter(int epoll, Embedding embedding, epoll_data_t data)
+    EpollAdapter(Embedding embedding, int epoll, epoll_data_t data)
         : Adapter(std::move(embedding)), epoll_(epoll), data_(data) {
         attach();
     }

@@ -28,7 +28,7 @@ public:
         ::close(epoll_);
     }
 
-    void attach(Embedding embedding) override { inside_.emplace(epoll_, std::move(embedding)); }
+    void attach(Embedding embedding) override { inside_.emplace(std::move(embedding), epoll_); }
     void detach() override { inside_.reset(); }
     Dispatched dispatch() override { return inside_->dispatch(); }
 
@@ -91,7 +91,7 @@ TEST_CASE("EpollAdapter knows its own events, also by what the program has them 
     ByHand hand;
     epoll_data_t data{};
     data.u64 = 42;
-    EpollAdapter inside(hand.epoll, hand.embedding, data);
+    EpollAdapter inside(hand.embedding, hand.epoll, data);
     bool called = false;
     hand.reactor.callFromThread([&] { called = true; });
     REQUIRE(hand.wait(10'000) == 1);
@@ -108,7 +108,7 @@ TEST_CASE("EpollAdapter knows its own events, also by what the program has them 
 
 TEST_CASE("EpollAdapter dispatches when there is something to do, and not else") {
     ByHand hand;
-    EpollAdapter inside(hand.epoll, hand.embedding);
+    EpollAdapter inside(hand.embedding, hand.epoll);
     for (int i = 0; i < 10 && (inside.timeout() == 0 || hand.wait(0) > 0); ++i)
         inside.dispatch();
     const auto before = hand.embedding.dispatches();
@@ -131,9 +131,9 @@ TEST_CASE("EpollAdapter dispatches when there is something to do, and not else")
 TEST_CASE("EpollAdapter throws when the descriptor is no epoll descriptor, and the reactor can have another host") {
     ByHand hand;
     EventPipe pipe;
-    CHECK_THROWS_AS(EpollAdapter(pipe.descriptor(), hand.embedding), std::system_error);
-    EpollAdapter inside(hand.epoll, hand.embedding);
-    CHECK_THROWS_AS(EpollAdapter(hand.epoll, hand.embedding), std::logic_error);
+    CHECK_THROWS_AS(EpollAdapter(hand.embedding, pipe.descriptor()), std::system_error);
+    EpollAdapter inside(hand.embedding, hand.epoll);
+    CHECK_THROWS_AS(EpollAdapter(hand.embedding, hand.epoll), std::logic_error);
     bool called = false;
     hand.reactor.callLater(0ms, [&] { called = true; });
     inside.serve();
@@ -144,12 +144,12 @@ TEST_CASE("an adapter that comes after the program's own onChange is refused, an
     ByHand hand;
     int changes = 0;
     hand.embedding.onChange([&] { ++changes; });
-    CHECK_THROWS_AS(EpollAdapter(hand.epoll, hand.embedding), std::logic_error);
+    CHECK_THROWS_AS(EpollAdapter(hand.embedding, hand.epoll), std::logic_error);
     hand.embedding.timeout();
     hand.reactor.callLater(0ms, [] {});
     CHECK(changes == 1);
     hand.embedding.onChange(nullptr);
-    EpollAdapter inside(hand.epoll, hand.embedding);
+    EpollAdapter inside(hand.embedding, hand.epoll);
 }
 
 } // namespace torsion::test

@@ -32,23 +32,43 @@ void checkServes(HostScene& scene, HostPair& pair) {
 enum class Place { Timer, DataReceived, CallFromThread, HostTimer };
 constexpr Place kPlaces[] = {Place::Timer, Place::DataReceived, Place::CallFromThread, Place::HostTimer};
 
-void callAt(HostScene& scene, HostPair& pair, Place place, std::function<void()>& onData, std::function<void()> f) {
-    switch (place) {
-    case Place::Timer:
-        scene.reactor->callLater(1ms, std::move(f));
-        break;
-    case Place::DataReceived:
-        onData = std::move(f);
-        pair.client->transport->write("now");
-        break;
-    case Place::CallFromThread:
-        scene.reactor->callFromThread(std::move(f));
-        break;
-    case Place::HostTimer:
-        scene.host->after(1ms, std::move(f));
-        break;
+/// A pair of connections, and such places.
+struct Placed {
+    explicit Placed(HostScene& itsScene)
+        : scene(itsScene), pair(itsScene, {.data = [this](HookedProtocol&) {
+                                    if (onData)
+                                        std::exchange(onData, nullptr)();
+                                }}) {}
+
+    /// Has `f` called there, and waits for it.
+    void callAt(Place place, std::function<void()> f) {
+        bool called = false;
+        const auto once = [&, f = std::move(f)] {
+            f();
+            called = true;
+        };
+        switch (place) {
+        case Place::Timer:
+            scene.reactor->callLater(1ms, once);
+            break;
+        case Place::DataReceived:
+            onData = once;
+            pair.client->transport->write("now");
+            break;
+        case Place::CallFromThread:
+            scene.reactor->callFromThread(once);
+            break;
+        case Place::HostTimer:
+            scene.host->after(1ms, once);
+            break;
+        }
+        scene.until([&] { return called; });
     }
-}
+
+    HostScene& scene;
+    std::function<void()> onData;
+    HostPair pair;
+};
 
 } // namespace
 
@@ -174,39 +194,23 @@ ADAPTER_CASE("the reactor may be destroyed in a host's callback") {
 ADAPTER_CASE("an adapter may be destroyed inside of any callback, and made anew in a later one") {
     for (const Place place : kPlaces) {
         CAPTURE(static_cast<int>(place));
-        std::function<void()> onData;
-        HostPair pair(scene, {.data = [&](HookedProtocol&) {
-                          if (onData)
-                              std::exchange(onData, nullptr)();
-                      }});
-        bool gone = false;
-        callAt(scene, pair, place, onData, [&] {
-            scene.detach();
-            gone = true;
-        });
-        scene.until([&] { return gone; });
+        Placed placed(scene);
+        placed.callAt(place, [&] { scene.detach(); });
         host.after(1ms, [&] { scene.attach(); });
         scene.until([&] { return scene.attached; });
-        checkServes(scene, pair);
+        checkServes(scene, placed.pair);
     }
 }
 
 ADAPTER_CASE("an adapter may be replaced inside of any callback") {
     for (const Place place : kPlaces) {
         CAPTURE(static_cast<int>(place));
-        std::function<void()> onData;
-        HostPair pair(scene, {.data = [&](HookedProtocol&) {
-                          if (onData)
-                              std::exchange(onData, nullptr)();
-                      }});
-        bool replaced = false;
-        callAt(scene, pair, place, onData, [&] {
+        Placed placed(scene);
+        placed.callAt(place, [&] {
             scene.detach();
             scene.attach();
-            replaced = true;
         });
-        scene.until([&] { return replaced; });
-        checkServes(scene, pair);
+        checkServes(scene, placed.pair);
     }
 }
 

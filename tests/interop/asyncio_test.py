@@ -11,7 +11,6 @@ import re
 from harness import *
 
 SCRIPT = HERE.parents[1] / "examples" / "embedding" / "asyncio_host.py"
-STAMP = r"\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-3]\d \d\d:\d\d:\d\d \d{4}\]"
 MESSAGES = 10_000
 IDLE = 2.0  # s
 
@@ -82,16 +81,7 @@ def answers():
     """the server answers beside the loop's own timer, and a signal ends it in order"""
     for number in (signal.SIGTERM, signal.SIGINT):
         with hosted("--tick", 0.02) as ours:
-            with connect(ours.port()) as peer:
-                peer.sendall(b"hello")
-                answer = receive_exactly(peer, len("[Sat Nov 21 10:57:32 2026] hello")).decode()
-                check(re.fullmatch(STAMP + " hello", answer), answer)
-                ours.out.wait(r"^tick: 1 messages served$", 2)
-                ours.process.send_signal(number)
-                check_equal(receive_all(peer), b"")
-            check(re.search(r"^\.\.\.connected from: 127\.0\.0\.1$", ours.finish(), re.M), ours.out.text())
-            check(ours.out.text().endswith("stopped\n"), ours.out.text())
-            check_equal(ours.err.text(), "")
+            serves_until_signalled(ours, number)
 
 
 @case

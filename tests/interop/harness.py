@@ -20,6 +20,8 @@ import time
 import traceback
 
 PATIENCE = 20.0
+# What timestamp servers put before a message.
+STAMP = r"\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-3]\d \d\d:\d\d:\d\d \d{4}\]"
 HERE = pathlib.Path(__file__).resolve().parent
 EXAMPLES = pathlib.Path(sys.argv[1])
 HOSTS = ["asio_host", "boost_asio_host", "epoll_host", "frame_host", "glib_host", "libevent_host", "qt_window"]
@@ -253,3 +255,17 @@ def eventually(condition, what):
     while not condition():
         check(time.monotonic() < end, "never:", what)
         time.sleep(0.01)
+
+
+def serves_until_signalled(ours, number):
+    """The server `ours` answers beside its host's timer; after signal `number` everything is closed, and it ends."""
+    with connect(ours.port()) as peer:
+        peer.sendall(b"hello")
+        answer = receive_exactly(peer, len("[Sat Nov 21 10:57:32 2026] hello")).decode()
+        check(re.fullmatch(STAMP + " hello", answer), answer)
+        ours.out.wait(r"^tick: 1 messages served$", 2)
+        ours.process.send_signal(number)
+        check_equal(receive_all(peer), b"")
+    check(re.search(r"^\.\.\.connected from: 127\.0\.0\.1$", ours.finish(), re.M), ours.out.text())
+    check(ours.out.text().endswith("stopped\n"), ours.out.text())
+    check_equal(ours.err.text(), "")

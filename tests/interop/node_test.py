@@ -9,7 +9,6 @@ import re
 from harness import *
 
 SCRIPT = HERE.parents[1] / "examples" / "embedding" / "node" / "timestamp_server.js"
-STAMP = r"\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-3]\d \d\d:\d\d:\d\d \d{4}\]"
 MESSAGES = 10_000
 IDLE = 2.0  # s
 # What Node's own housekeeping may wake its idle main thread in that time. A loop that spins does it thousands of times.
@@ -48,16 +47,7 @@ def answers():
     """the server answers beside Node's own timer; after a signal everything is closed, and Node ends by itself"""
     for number in (signal.SIGTERM, signal.SIGINT):
         with Program(NODE, SCRIPT, "--port", 0, "--tick", 20, ADDON, stdin=subprocess.DEVNULL) as ours:
-            with connect(ours.port()) as peer:
-                peer.sendall(b"hello")
-                answer = receive_exactly(peer, len("[Sat Nov 21 10:57:32 2026] hello")).decode()
-                check(re.fullmatch(STAMP + " hello", answer), answer)
-                ours.out.wait(r"^tick: 1 messages served$", 2)
-                ours.process.send_signal(number)
-                check_equal(receive_all(peer), b"")
-            check(re.search(r"^\.\.\.connected from: 127\.0\.0\.1$", ours.finish(), re.M), ours.out.text())
-            check(ours.out.text().endswith("stopped\n"), ours.out.text())
-            check_equal(ours.err.text(), "")
+            serves_until_signalled(ours, number)
 
 
 @case

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """socat at the other end, as client and as server."""
 
-import re
 import subprocess
 
 from harness import *

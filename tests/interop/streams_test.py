@@ -10,8 +10,6 @@ import threading
 
 from harness import *
 
-STAMP = r"\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-3]\d \d\d:\d\d:\d\d \d{4}\]"
-
 
 class Pages:
     """A server of HTTP/1.0 that holds each request until `hold(number)` returns, and counts those in its hands."""

@@ -9,8 +9,6 @@ import tempfile
 
 from harness import *
 
-STAMP = r"\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-3]\d \d\d:\d\d:\d\d \d{4}\]"
-
 
 def dialogue(*lines):
     """What the client prints for these lines."""

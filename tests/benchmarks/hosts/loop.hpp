@@ -19,7 +19,7 @@ struct Work {
 struct HostLoop {
     std::string_view name;
 
-    /// At most this many times the CPU of the reactor's own `run()`, with one connection.
+    /// At most this many times the CPU of the reactor's own `run()`, with one connection; 0: as it comes.
     double goal;
 
     EmbedOptions options;
