@@ -2,20 +2,18 @@
 
 #include <reactor/embedding/asio.hpp>
 
-#include <utility>
-
 namespace torsion::benchmarks {
 
 namespace {
 
-void run(Embedding embedding, Work& work) {
+void run(Work& work) {
     asio::io_context loop(1);
     work.quit = [&] { loop.stop(); };
-    const AsioAdapter adapter(std::move(embedding), loop);
+    const AsioAdapter adapter(work.embed(), loop);
     loop.run();
 }
 
-const RegisterLoop registered{{"Asio", 1.4, {}, &run}};
+const RegisterLoop registered{{"Asio", 1.4, &run}};
 
 } // namespace
 

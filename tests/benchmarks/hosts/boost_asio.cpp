@@ -2,20 +2,18 @@
 
 #include <reactor/embedding/boost_asio.hpp>
 
-#include <utility>
-
 namespace torsion::benchmarks {
 
 namespace {
 
-void run(Embedding embedding, Work& work) {
+void run(Work& work) {
     boost::asio::io_context loop(1);
     work.quit = [&] { loop.stop(); };
-    const BoostAsioAdapter adapter(std::move(embedding), loop);
+    const BoostAsioAdapter adapter(work.embed(), loop);
     loop.run();
 }
 
-const RegisterLoop registered{{"Boost.Asio", 1.4, {}, &run}};
+const RegisterLoop registered{{"Boost.Asio", 1.4, &run}};
 
 } // namespace
 

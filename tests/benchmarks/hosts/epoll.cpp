@@ -6,18 +6,17 @@
 #include <unistd.h>
 
 #include <array>
-#include <utility>
 
 namespace torsion::benchmarks {
 
 namespace {
 
-void run(Embedding embedding, Work& work) {
+void run(Work& work) {
     bool done = false;
     work.quit = [&] { done = true; };
     const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
     {
-        EpollAdapter inside(std::move(embedding), epoll);
+        EpollAdapter inside(work.embed(), epoll);
         while (!done) {
             std::array<epoll_event, 64> events{};
             const int count = ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()), inside.timeout());
@@ -29,7 +28,7 @@ void run(Embedding embedding, Work& work) {
     ::close(epoll);
 }
 
-const RegisterLoop registered{{"epoll", 1.4, {}, &run}};
+const RegisterLoop registered{{"epoll", 1.4, &run}};
 
 } // namespace
 

@@ -2,22 +2,21 @@
 
 #include <reactor/embedding/poll.hpp>
 
-#include <utility>
-
 namespace torsion::benchmarks {
 
 namespace {
 
-void run(Embedding embedding, Work& work) {
+template <bool kSingleDescriptor>
+void run(Work& work) {
     bool done = false;
     work.quit = [&] { done = true; };
-    PollHost host(std::move(embedding));
+    PollHost host(work.embed({.singleDescriptor = kSingleDescriptor}));
     while (!done)
         host.turn();
 }
 
-const RegisterLoop plain{{"poll", 1.2, {}, &run}};
-const RegisterLoop single{{"poll, single descriptor", 1.2, {.singleDescriptor = true}, &run}};
+const RegisterLoop plain{{"poll", 1.2, &run<false>}};
+const RegisterLoop single{{"poll, single descriptor", 1.2, &run<true>}};
 
 } // namespace
 

@@ -42,15 +42,15 @@ private:
     std::vector<ThreadAdapter::Task> tasks_;
 };
 
-void run(Embedding embedding, Work& work) {
+void run(Work& work) {
     bool done = false;
     work.quit = [&] { done = true; };
     Queue queue;
-    const ThreadAdapter inside(std::move(embedding), [&](ThreadAdapter::Task task) { queue.post(std::move(task)); });
+    const ThreadAdapter inside(work.embed(), [&](ThreadAdapter::Task task) { queue.post(std::move(task)); });
     queue.runUntil(done);
 }
 
-const RegisterLoop registered{{"thread", 0, {}, &run}}; // two processors pass each event on
+const RegisterLoop registered{{"thread", 0, &run}}; // two processors pass each event on
 
 } // namespace
 
