@@ -6,7 +6,6 @@
 #include <uv.h>
 
 #include <spdlog/fmt/fmt.h>
-#include <sys/timerfd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -27,38 +26,7 @@ constexpr std::chrono::milliseconds kLongestWait{std::numeric_limits<int>::max()
 // Long ago: an alarm that is set for it fires at once.
 constexpr TimePoint kNow = TimePoint::fromNanoseconds(1);
 
-Descriptor makeTimer() {
-    Descriptor timer(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
-    if (!timer)
-        throw std::system_error(errno, std::generic_category(), "cannot make a timer for an embedded reactor");
-    return timer;
-}
-
 } // namespace
-
-EmbeddedLoop::Alarm::Alarm(LoopContext& context) : timer_(makeTimer()), watch_(context, timer_.get(), *this) {
-    watch_.watch(UV_READABLE);
-}
-
-// Setting it takes back that it has fired, too, so it is never read. The clock is uv_hrtime()'s.
-void EmbeddedLoop::Alarm::set(std::optional<TimePoint> time) noexcept {
-    if (!fired_ && time == time_)
-        return;
-    itimerspec spec{};
-    if (time) {
-        const std::int64_t nanoseconds = std::max<std::int64_t>(time->nanoseconds(), 1);
-        spec.it_value.tv_sec = nanoseconds / 1'000'000'000;
-        spec.it_value.tv_nsec = nanoseconds % 1'000'000'000;
-    }
-    ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &spec, nullptr);
-    fired_ = false;
-    time_ = time;
-}
-
-void EmbeddedLoop::Alarm::setAtLatest(TimePoint time) noexcept {
-    if (fired_ || !time_ || time < *time_)
-        set(time);
-}
 
 /// While it lives there is another buffer to read into: a view of the first is with a callback on the stack.
 class EmbeddedLoop::NestedBuffer {
@@ -113,7 +81,7 @@ std::optional<std::chrono::milliseconds> EmbeddedLoop::timeout() noexcept {
     if (!reactor_ || ending_)
         return std::nullopt;
     reactor_->checkThread();
-    quiet_ = announced_ = false;
+    host_ = Host::Unaware;
     if (!telling_) {
         reactor_->turn().releaseCork();
         reactor_->turn().leaveTurn();
@@ -197,12 +165,12 @@ void EmbeddedLoop::runTurn() {
     budgetEnd_ = outerEnd;
     if (nested && reactor_->isStopping())
         stopHeld_ = true;
-    quiet_ = announced_ = false; // nested: back in the host's loop, inside a callback
+    host_ = Host::Unaware; // nested: back in the host's loop, inside a callback
 }
 
 void EmbeddedLoop::runPhases() {
     core::TurnCore& turn = reactor_->turn();
-    quiet_ = true;
+    host_ = Host::Dispatches;
     if (options_.budget.count() != 0)
         budgetEnd_ = turn.freshNow() + options_.budget;
     turn.beforeHostedPoll();
@@ -213,7 +181,7 @@ void EmbeddedLoop::runPhases() {
 
 // A host's loop may have run inside of it: that is over.
 bool EmbeddedLoop::goesOnAfterCall() noexcept {
-    if (!std::exchange(quiet_, true))
+    if (std::exchange(host_, Host::Dispatches) != Host::Dispatches)
         patience_->hostCame();
     reactor_->turn().resumeTurn();
     return budgetEnd_ == TimePoint::max() || reactor_->readClock() < budgetEnd_;
@@ -275,7 +243,7 @@ void EmbeddedLoop::tellStopped() noexcept {
 
 // The end of a dispatch sees to what changes inside of it.
 void EmbeddedLoop::touched() noexcept {
-    if (!reactor_ || ending_ || quiet_)
+    if (!reactor_ || ending_ || host_ == Host::Dispatches)
         return;
     if (alarm_ || patience_->isLimited()) {
         const std::optional<TimePoint> wake = nextWake();
@@ -286,9 +254,9 @@ void EmbeddedLoop::touched() noexcept {
             return;
         }
     }
-    if (announced_ || !onChange_)
+    if (host_ == Host::Told || !onChange_)
         return;
-    announced_ = true;
+    host_ = Host::Told;
     tell(onChange_);
 }
 
@@ -329,7 +297,8 @@ void EmbeddedLoop::onChange(Function<void()> f) {
     if (f && onChange_)
         throw std::logic_error("onChange: this reactor has a host already");
     onChange_ = f ? std::make_shared<Function<void()>>(std::move(f)) : nullptr;
-    announced_ = false; // to another, at most
+    if (host_ == Host::Told)
+        host_ = Host::Unaware; // another one, at most
 }
 
 void EmbeddedLoop::onGone(Function<void()> f) {

@@ -1,8 +1,7 @@
 #pragma once
 
 #include <reactor/function.hpp>
-#include <reactor/libuv/descriptor.hpp>
-#include <reactor/libuv/descriptor_watch.hpp>
+#include <reactor/libuv/alarm.hpp>
 #include <reactor/libuv/patience.hpp>
 #include <reactor/time_point.hpp>
 
@@ -69,22 +68,11 @@ public:
     /// @}
 
 private:
-    /// Wakes the descriptor at a time, from inside the loop.
-    class Alarm final : private Ready {
-    public:
-        explicit Alarm(LoopContext& context);
-        /// None: never. Costs a system call unless it is set so.
-        void set(std::optional<TimePoint> time) noexcept;
-        /// As above, unless it is set for that time or an earlier one.
-        void setAtLatest(TimePoint time) noexcept;
-
-    private:
-        void onReady(int, int) override { fired_ = true; }
-
-        Descriptor timer_; // closed after the watch, which is destroyed first
-        DescriptorWatch watch_;
-        std::optional<TimePoint> time_;
-        bool fired_ = false;
+    /// What the host knows of what has changed.
+    enum class Host {
+        Unaware,   ///< nothing: it is to be told
+        Told,      ///< that something has; it will ask or dispatch
+        Dispatches ///< the innermost dispatch sees whatever changes
     };
 
     class NestedBuffer;
@@ -112,15 +100,14 @@ private:
     TimePoint budgetEnd_ = TimePoint::max(); // of the innermost dispatch
     std::uint64_t dispatches_ = 0;
     unsigned generation_ = 0;
-    int depth_ = 0;          // dispatches on the stack
-    int stopsToTell_ = 0;    // to onStopped
-    bool polling_ = false;   // uv_run is
-    bool quiet_ = false;     // the innermost dispatch will see whatever changes
-    bool announced_ = false; // the host knows that something has changed
-    bool telling_ = false;   // one of the host's functions is on the stack
-    bool stopHeld_ = false;  // a stop waits for the outermost dispatch
-    bool stopped_ = false;   // since the last start
-    bool ending_ = false;    // the reactor is being destroyed
+    int depth_ = 0;       // dispatches on the stack
+    int stopsToTell_ = 0; // to onStopped
+    Host host_ = Host::Unaware;
+    bool polling_ = false;  // uv_run is on the stack
+    bool telling_ = false;  // one of the host's functions is on the stack
+    bool stopHeld_ = false; // a stop waits for the outermost dispatch
+    bool stopped_ = false;  // since the last start
+    bool ending_ = false;   // the reactor is being destroyed
     bool tellingStopped_ = false;
 };
 
