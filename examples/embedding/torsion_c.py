@@ -13,7 +13,12 @@ class Reason(Structure):
 
 
 class Options(Structure):
-    _fields_ = [("size", c_size_t), ("single_descriptor", c_int), ("budget_us", c_int64)]
+    _fields_ = [
+        ("size", c_size_t),
+        ("single_descriptor", c_int),
+        ("budget_us", c_int64),
+        ("patience_ms", c_int64),
+    ]
 
 
 class ListenOptions(Structure):
