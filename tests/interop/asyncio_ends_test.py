@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """The reactor inside of Python's asyncio: what callbacks raise, and every way to end."""
 
+import gc
+import weakref
+
 from asyncio_harness import *
 
 
@@ -105,8 +108,11 @@ async def reactor_first(reactor):
 
 @within
 async def port_handles(reactor):
-    """a port may be stopped twice, after the reactor's end, or never"""
-    ports = [reactor.listen_tcp(Echo) for _ in range(3)]
+    """a port may be stopped twice, after the reactor's end, or never; nothing of it is kept"""
+    factories = [lambda: Echo() for _ in range(3)]
+    ports = [reactor.listen_tcp(factory) for factory in factories]
+    kept = weakref.WeakSet(factories)
+    factories.clear()
     ports[0].stop()
     ports[0].stop()
     await asyncio.sleep(0)
@@ -114,6 +120,8 @@ async def port_handles(reactor):
     await reactor.close()
     ports[0].stop()
     ports[1].stop()
+    gc.collect()
+    check_equal(len(kept), 0)
 
 
 @within
