@@ -115,9 +115,11 @@ void put(const Address& address, char* host, std::size_t size, int* number) {
 template <class P>
 void registerAs(torsion_connection& connection, Transport& transport, const torsion_producer& functions, void* user) {
     auto producer = std::make_unique<P>(connection, functions, user);
+    const Hold<torsion_connection> kept(connection);
     connection.protocol->isProducing = true; // there is one, whether this one is taken or refused
     transport.registerProducer(*producer);
-    connection.protocol->producer = std::move(producer);
+    if (connection.protocol) // not so when a host's loop ran in its `stop`, and told the loss
+        connection.protocol->producer = std::move(producer);
 }
 
 } // namespace

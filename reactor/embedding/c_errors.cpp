@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <memory>
 #include <new>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -26,7 +27,7 @@ struct LastError {
 
 thread_local LastError lastError;
 
-// A structure of this many bytes is none: its size was never set.
+// A structure of more bytes is none: its size was never set.
 constexpr std::size_t kLargestStructure = 4096;
 
 int codeOf(const Failure& failure) {
@@ -105,11 +106,12 @@ void contain(const char* what, void (*f)(void*), void* user) noexcept {
     }
 }
 
-void checkSize(const char* name, const void* given, std::size_t size, std::size_t known) {
+void checkSize(const char* name, const void* given, std::size_t size, std::span<const std::size_t> sizes) {
+    const std::size_t known = sizes.back();
     const auto refuse = [&](const char* why) {
         throw Refusal{TORSION_ERROR_ARGUMENT, fmt::format("{}: its size, {}, {}", name, size, why)};
     };
-    if (size <= sizeof(std::size_t) || size > kLargestStructure)
+    if (size > kLargestStructure || (size < known && std::find(sizes.begin(), sizes.end(), size) == sizes.end()))
         refuse("is not that of the structure");
     const auto* bytes = static_cast<const char*>(given);
     if (size > known && std::any_of(bytes + known, bytes + size, [](char byte) { return byte != 0; }))

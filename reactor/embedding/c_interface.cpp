@@ -1,6 +1,7 @@
 // torsion.h's reactors and timers.
 
 #include <reactor/embedding/detail/c_handles.hpp>
+#include <reactor/libuv/ending.hpp>
 #include <reactor/options.hpp>
 #include <reactor/reactor.hpp>
 
@@ -9,13 +10,14 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 
 using namespace torsion;
 using namespace torsion::c;
 
 struct torsion_timer : Counted {
-    torsion_timer(torsion_reactor& reactor, DelayedCall scheduled) : owner(reactor), call(std::move(scheduled)) {}
+    explicit torsion_timer(torsion_reactor& reactor) : owner(reactor) {}
 
     const Hold<torsion_reactor> owner;
     DelayedCall call;
@@ -97,6 +99,38 @@ int codeOf(Dispatched dispatched) {
     return TORSION_STOPPED;
 }
 
+/// 0: the default; -1: none.
+std::chrono::milliseconds patienceOf(std::int64_t milliseconds) {
+    if (milliseconds < -1)
+        throw Refusal{TORSION_ERROR_ARGUMENT, fmt::format("patience_ms is {}", milliseconds)};
+    if (milliseconds == 0)
+        return EmbedOptions{}.patience;
+    return std::chrono::milliseconds(milliseconds == -1 ? 0 : milliseconds);
+}
+
+/// @throws Refusal where it would be under the feet of what runs.
+void checkDestroying(const torsion_reactor& handle, UvReactor& reactor) {
+    if (handle.depth != 0 || uv::isInUse(reactor))
+        throw Refusal{TORSION_ERROR_STATE, "inside of a callback other than on_stopped"};
+    if (handle.embedding && handle.process != ::getpid())
+        throw Refusal{TORSION_ERROR_STATE, "in a child process without torsion_after_fork(): _exit or exec instead"};
+}
+
+void destroy(torsion_reactor& handle, UvReactor& reactor, torsion_function closed, void* user) {
+    checkDestroying(handle, reactor);
+    std::optional<uv::ClosedNotice> notice;
+    if (closed && !handle.embedding)
+        notice.emplace(reactor.loop(), closed, user);
+    handle.reactor.reset();                       // null from now on for what is called meanwhile
+    std::exchange(handle.connectors, {}).clear(); // tells `released`
+    handle.alive = false;                         // from now on nothing of ours is left that other threads could end
+    Hold<torsion_reactor>::drop(handle);
+    if (notice)
+        notice->expect();
+    else if (closed)
+        contain("closed", closed, user);
+}
+
 } // namespace
 } // namespace torsion::c
 
@@ -109,6 +143,7 @@ torsion_reactor* torsion_new(const torsion_options* chosen) {
         handle->embedding = handle->reactor->embed({
             .singleDescriptor = options.single_descriptor != 0,
             .budget = std::chrono::microseconds(options.budget_us),
+            .patience = patienceOf(options.patience_ms),
         });
         return handle.release();
     });
@@ -121,15 +156,13 @@ torsion_reactor* torsion_new_on_loop(uv_loop_s* loop) {
 }
 
 int torsion_destroy(torsion_reactor* reactor) {
-    return withReactor(__func__, reactor, [&](UvReactor&) {
-        if (reactor->depth != 0)
-            throw Refusal{TORSION_ERROR_STATE, "inside of a callback other than on_stopped"};
-        if (reactor->embedding && reactor->process != ::getpid())
-            throw Refusal{TORSION_ERROR_STATE,
-                          "in a child process without torsion_after_fork(): _exit or exec instead"};
-        reactor->alive = false;
-        reactor->reactor.reset(); // null from now on for what is called meanwhile
-        Hold<torsion_reactor>::drop(*reactor);
+    return withReactor(__func__, reactor, [&](UvReactor& loop) { destroy(*reactor, loop, nullptr, nullptr); });
+}
+
+int torsion_destroy_then(torsion_reactor* reactor, torsion_function closed, void* user) {
+    return withReactor(__func__, reactor, [&](UvReactor& loop) {
+        given(closed, "closed");
+        destroy(*reactor, loop, closed, user);
     });
 }
 
@@ -142,7 +175,9 @@ int torsion_retain(torsion_reactor* reactor) {
 
 int torsion_release(torsion_reactor* reactor) {
     return guard(__func__, [&] {
-        if (given(reactor, "reactor").alive && reactor->holders == 1)
+        if (Hold<torsion_reactor>::dropUnlessLast(given(reactor, "reactor")))
+            return TORSION_OK;
+        if (reactor->alive)
             throw Refusal{TORSION_ERROR_STATE, "it is the last hold: torsion_destroy() ends the reactor"};
         Hold<torsion_reactor>::drop(*reactor);
         return TORSION_OK;
@@ -171,15 +206,14 @@ int torsion_dispatch(torsion_reactor* reactor) {
 int torsion_on_change(torsion_reactor* reactor, torsion_function f, void* user) {
     return guard(__func__, [&] {
         Embedding& embedding = embeddingOf(reactor);
-        embedding.onChange(f ? Function<void()>(Callback(*reactor, f, user)) : nullptr);
+        embedding.onChange(f ? Function<void()>(Callback(f, user)) : nullptr);
         return TORSION_OK;
     });
 }
 
 int torsion_on_stopped(torsion_reactor* reactor, torsion_function f, void* user) {
-    return withReactor(__func__, reactor, [&](UvReactor& loop) {
-        loop.onStopped(f ? Function<void()>([f, user] { f(user); }) : nullptr);
-    });
+    return withReactor(__func__, reactor,
+                       [&](UvReactor& loop) { loop.onStopped(f ? Function<void()>(Callback(f, user)) : nullptr); });
 }
 
 int torsion_start(torsion_reactor* reactor) {
@@ -196,6 +230,20 @@ int torsion_stop(torsion_reactor* reactor, int64_t drain) {
 
 int torsion_is_running(torsion_reactor* reactor) {
     return guard(__func__, [&] { return reactorOf(reactor).isRunning() ? 1 : 0; });
+}
+
+int torsion_dispatches(torsion_reactor* reactor, uint64_t* count) {
+    return guard(__func__, [&] {
+        given(count, "count") = embeddingOf(reactor).dispatches();
+        return TORSION_OK;
+    });
+}
+
+int torsion_times_late(torsion_reactor* reactor, uint64_t* count) {
+    return guard(__func__, [&] {
+        given(count, "count") = embeddingOf(reactor).timesLate();
+        return TORSION_OK;
+    });
 }
 
 int torsion_after_fork(torsion_reactor* reactor) {
@@ -225,7 +273,7 @@ int torsion_call_from_thread(torsion_reactor* reactor, torsion_function f, void*
     return guard(__func__, [&] {
         torsion_reactor& handle = given(reactor, "reactor");
         given(f, "f");
-        if (!handle.remote.post(Callback(handle, f, user)))
+        if (!handle.remote.post(Callback(f, user)))
             throw Refusal{TORSION_ERROR_GONE, "the reactor is destroyed"};
         return TORSION_OK;
     });
@@ -234,8 +282,12 @@ int torsion_call_from_thread(torsion_reactor* reactor, torsion_function f, void*
 int torsion_call_later(torsion_reactor* reactor, int64_t delay, torsion_function f, void* user, torsion_timer** timer) {
     return withReactor(__func__, reactor, [&](UvReactor& loop) {
         given(f, "f");
-        DelayedCall call = loop.callLater(delayOf(delay), Callback(*reactor, f, user));
-        giveOut(timer, *reactor, std::move(call));
+        auto handle = wanted(timer, *reactor);
+        DelayedCall call = loop.callLater(delayOf(delay), Callback(f, user));
+        if (!handle)
+            return;
+        handle->call = std::move(call);
+        *timer = handle.release();
     });
 }
 

@@ -1,6 +1,7 @@
 // torsion.h's ports and connectors, and the calls from their connections.
 
 #include <reactor/connector.hpp>
+#include <reactor/deferred.hpp>
 #include <reactor/embedding/detail/c_connection.hpp>
 #include <reactor/errors.hpp>
 #include <reactor/listening_port.hpp>
@@ -19,19 +20,18 @@ using namespace torsion;
 using namespace torsion::c;
 
 struct torsion_port : Counted {
-    torsion_port(torsion_reactor& reactor, std::shared_ptr<ListeningPort> opened)
-        : owner(reactor), port(std::move(opened)) {}
+    explicit torsion_port(torsion_reactor& reactor) : owner(reactor) {}
 
     const Hold<torsion_reactor> owner;
-    const std::shared_ptr<ListeningPort> port;
+    std::weak_ptr<ListeningPort> port; // the reactor's, until it has stopped and its connections are lost
+    int number = 0;
 };
 
 struct torsion_connector : Counted {
-    torsion_connector(torsion_reactor& reactor, std::shared_ptr<Connector> begun)
-        : owner(reactor), connector(std::move(begun)) {}
+    explicit torsion_connector(torsion_reactor& reactor) : owner(reactor), number(++reactor.lastConnector) {}
 
     const Hold<torsion_reactor> owner;
-    const std::shared_ptr<Connector> connector;
+    const std::uint64_t number; // in its connectors
 };
 
 namespace torsion::c {
@@ -41,21 +41,19 @@ Reason::Reason(const Failure& failure) : name_(failure.name()), message_(failure
 }
 
 Handlers::~Handlers() {
-    if (!kept_ || !functions_.released)
-        return;
-    const Inside inside(*reactor_);
-    contain("released", functions_.released, user_);
+    if (kept_ && functions_.released)
+        contain("released", functions_.released, user_);
 }
 
 std::shared_ptr<Protocol> Handlers::buildProtocol(const Address&) {
+    if (!kept_)
+        return nullptr;
     return std::make_shared<Connection>(*reactor_, *this, user_);
 }
 
 void Handlers::clientConnectionFailed(const std::shared_ptr<Connector>&, const Failure& reason) {
-    if (!functions_.connection_failed)
-        return;
-    const Inside inside(*reactor_);
-    functions_.connection_failed(Reason(reason).get(), user_);
+    if (kept_ && functions_.connection_failed)
+        functions_.connection_failed(Reason(reason).get(), user_);
 }
 
 Connection::Connection(torsion_reactor& reactor, const Handlers& handlers, void* user)
@@ -70,7 +68,6 @@ template <class F, class... Args>
 bool Connection::call(F f, Args... args) {
     if (!f)
         return false;
-    const Inside inside(*handle_->owner);
     f(handle_.get(), args..., handle_->user);
     return true;
 }
@@ -149,12 +146,18 @@ ConnectOptions connectOptions(const torsion_connect_options& given) {
     return options;
 }
 
+/// Ended: null when that has been long ago.
+Deferred<void> stopListening(ListeningPort* port) {
+    return port ? port->stopListening() : Deferred<void>::succeed();
+}
+
 /// Calls `done` once the port has ended, and never inside of the call that ends it.
 void stopPort(torsion_port& handle, UvReactor& reactor, torsion_function done, void* user) {
     const auto forget = [](const Failure&) {}; // the reactor's end, of which C is told by `done`
+    const std::shared_ptr<ListeningPort> port = handle.port.lock();
     if (!done)
-        return handle.port->stopListening().addErrback(forget).detach();
-    const auto told = std::make_shared<Callback>(*handle.owner, done, user);
+        return stopListening(port.get()).addErrback(forget).detach();
+    const auto told = std::make_shared<Callback>(done, user);
     const auto inside = std::make_shared<bool>(true);
     const auto now = [told](const auto&) { (*told)(); };
     auto tell = [now, forget, inside, &reactor](const auto& result) {
@@ -163,13 +166,19 @@ void stopPort(torsion_port& handle, UvReactor& reactor, torsion_function done, v
         else
             now(result);
     };
-    handle.port->stopListening().addBoth(tell).addErrback(forget).detach();
+    stopListening(port.get()).addBoth(tell).addErrback(forget).detach();
     *inside = false;
 }
 
 Connector& connectorOf(torsion_connector* connector) {
     alive(*given(connector, "connector").owner);
-    return *connector->connector;
+    return *connector->owner->connectors.at(connector->number);
+}
+
+/// The last handle is released: nothing else may keep the connector, so it goes in a later dispatch.
+void forgetLater(torsion_reactor& owner, std::uint64_t number) {
+    owner.reactor->callLater(std::chrono::nanoseconds(0),
+                             [reactor = &owner, number] { auto gone = reactor->connectors.extract(number); });
 }
 
 } // namespace
@@ -184,9 +193,14 @@ int torsion_listen_tcp(torsion_reactor* reactor, int number, const torsion_handl
         checkedPort(number, 0);
         const auto factory = handlersOf(*reactor, handlers, user);
         const torsion_listen_options chosen = taken(options, "options");
-        auto opened = loop.listenTCP(number, factory, listenOptions(chosen));
+        auto handle = wanted(port, *reactor);
+        const auto opened = loop.listenTCP(number, factory, listenOptions(chosen));
         factory->keep();
-        giveOut(port, *reactor, std::move(opened));
+        if (!handle)
+            return TORSION_OK;
+        handle->port = opened;
+        handle->number = opened->getHost().port();
+        *port = handle.release();
         return TORSION_OK;
     });
 }
@@ -194,7 +208,7 @@ int torsion_listen_tcp(torsion_reactor* reactor, int number, const torsion_handl
 int torsion_port_number(torsion_port* port) {
     return guard(__func__, [&] {
         checkThread(*given(port, "port").owner);
-        return static_cast<int>(port->port->getHost().port());
+        return port->number;
     });
 }
 
@@ -222,9 +236,17 @@ int torsion_connect_tcp(torsion_reactor* reactor, const char* host, int number, 
         checkedPort(number, 1);
         const auto factory = handlersOf(*reactor, handlers, user);
         const torsion_connect_options chosen = taken(options, "options");
+        auto handle = wanted(connector, *reactor);
+        decltype(reactor->connectors) entry;
+        if (handle)
+            entry.emplace(handle->number, nullptr);
         auto begun = loop.connectTCP(host, number, factory, connectOptions(chosen));
         factory->keep();
-        giveOut(connector, *reactor, std::move(begun));
+        if (!handle)
+            return TORSION_OK;
+        entry.begin()->second = std::move(begun);
+        reactor->connectors.merge(entry);
+        *connector = handle.release();
         return TORSION_OK;
     });
 }
@@ -248,6 +270,13 @@ int torsion_connector_retain(torsion_connector* connector) {
 }
 
 int torsion_connector_release(torsion_connector* connector) {
-    return release(__func__, connector);
+    return guard(__func__, [&] {
+        const Hold<torsion_reactor> owner = given(connector, "the handle").owner;
+        checkCounting(*owner);
+        if (owner->alive && owner->reactor && connector->holders == 1)
+            forgetLater(*owner, connector->number);
+        Hold<torsion_connector>::drop(*connector);
+        return TORSION_OK;
+    });
 }
 }

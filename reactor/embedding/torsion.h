@@ -10,14 +10,17 @@
 /// torsion_options options = {.size = sizeof options, .single_descriptor = 1};
 /// torsion_reactor *reactor = torsion_new(&options);
 /// torsion_handlers echo = {.size = sizeof echo, .data_received = write_it_back};
-/// torsion_listen_tcp(reactor, 7, &echo, NULL, NULL, NULL);
-/// torsion_start(reactor);
-/// for (;;) {
+/// if (!reactor || torsion_listen_tcp(reactor, 7, &echo, NULL, NULL, NULL) < 0 || torsion_start(reactor) < 0)
+///     return fail(torsion_last_error());
+/// int came;
+/// do {
 ///     struct pollfd watched = {torsion_descriptor(reactor), POLLIN, 0};
-///     poll(&watched, 1, torsion_timeout(reactor));
-///     if (torsion_dispatch(reactor) == TORSION_STOPPED)
-///         break;
-/// }
+///     int wait = torsion_timeout(reactor);
+///     if (wait < -1)
+///         return fail(torsion_last_error()); // to poll() an error's code would mean for ever
+///     poll(&watched, 1, wait);
+///     came = torsion_dispatch(reactor);
+/// } while (came >= 0 && came != TORSION_STOPPED);
 /// torsion_destroy(reactor);
 /// @endcode
 ///
@@ -27,19 +30,26 @@
 ///
 /// Threads: everything is called on the thread that made the reactor, but for what says "any thread"; elsewhere it
 /// fails with TORSION_ERROR_THREAD and does nothing. Callbacks come on that thread, inside of `torsion_dispatch()` (on
-/// a libuv loop: inside of the loop), never inside of the function that began something, but for on_change, for a
-/// producer's pause while its connection is written to, and for what `torsion_destroy()` ends.
+/// a libuv loop: inside of the loop). Inside of another function come these alone:
+/// - on_change, in whatever begins something;
+/// - a producer's pause, in torsion_connection_write() and torsion_connection_flush(), of another connection, too, and
+///   in torsion_timeout() when a host's loop runs in a callback;
+/// - a producer's stop, in torsion_connection_register_producer() where nothing can be written any more;
+/// - in torsion_destroy(): connection_lost, connection_failed, a producer's stop, a stopped port's done, released;
+///   then what torsion_destroy_then() was given, when the loop was the reactor's own;
+/// - the log's function, in any, on any thread.
 ///
 /// Handles are counted. Those that a function gives out through its last parameter are the caller's, to be released;
 /// NULL takes none, and what was begun goes on without. Those that a callback is given belong to the library, and are
 /// kept with a `retain`, to be released in turn. As long as it is held a handle may be used, whatever has become of
 /// what it names, the reactor included: a function that finds it gone fails with TORSION_ERROR_GONE. Handles of a
-/// reactor's things are retained and released on its thread; once it is destroyed, on any.
+/// reactor's things are retained and released on its thread; once torsion_destroy() has returned, on any. No callback
+/// comes inside of a release. A function that fails gives no handle out, and what it should have begun is not begun.
 ///
 /// Structures that the caller fills begin with their size, so that they can grow: set all to zero, then `size`. Zero is
-/// the default of every member. One that is shorter than the library's is taken as if the rest were zero; one that is
-/// longer (made for a newer library) is taken if its rest is zero, and refused otherwise. A new member makes its structure
-/// larger: it goes behind the last, and into no padding.
+/// the default of every member. One of an older version of the library, from version 1 on, is taken as if the rest were
+/// zero; one that is longer (made for a newer library) is taken if its rest is zero. Every other size is refused with
+/// TORSION_ERROR_ARGUMENT. A new member makes its structure larger: it goes behind the last, and into no padding.
 
 #define TORSION_ABI_VERSION 1
 
@@ -79,7 +89,8 @@ TORSION_API const char* torsion_last_error(void);
 /// The errno value of that failure, 0 for none. Any thread.
 TORSION_API int torsion_last_errno(void);
 
-/// Why a connection ended, or was not made. Valid until the callback that is given it returns.
+/// Why a connection ended, or was not made. Valid until the callback that is given it returns. The library's, which may
+/// append members: torsion_abi_version() says which there are; copy these, not the structure's bytes.
 typedef struct torsion_reason {
     const char* name;    ///< of the error's class: "ConnectionDone", "ConnectionLost", "ConnectionRefusedError"
     const char* message; ///< a sentence
@@ -109,11 +120,15 @@ TORSION_API int torsion_set_log(torsion_log_function log, int level, void* user)
 typedef struct torsion_reactor torsion_reactor;
 struct uv_loop_s; // libuv's uv_loop_t
 
+/// A callback without arguments but the caller's pointer.
+typedef void (*torsion_function)(void* user);
+
 /// How a reactor is embedded in a host's loop.
 typedef struct torsion_options {
     size_t size;           ///< sizeof(torsion_options)
     int single_descriptor; ///< 1: the descriptor alone suffices, torsion_timeout() always says -1
     int64_t budget_us;     ///< microseconds after which a dispatch leaves the rest to the next; 0: after one turn
+    int64_t patience_ms;   ///< how late a host may dispatch before it is reported; 0: 5 s; -1: never reported
 } torsion_options;
 
 /// A reactor with a loop of its own, which a host's loop drives.
@@ -130,8 +145,15 @@ TORSION_API torsion_reactor* torsion_new_on_loop(struct uv_loop_s* loop);
 
 /// Ends the reactor, in any state: open connections hear connection_lost inside of this call, and the handle is
 /// released. May be called from on_stopped; from any other callback it fails with TORSION_ERROR_STATE, and so it does
-/// in a child process that has not called torsion_after_fork().
+/// from one of the caller's own libuv handles on a loop that is the reactor's, and in a child process that has not
+/// called torsion_after_fork().
 TORSION_API int torsion_destroy(torsion_reactor* reactor);
+
+/// As torsion_destroy(), for whoever has to know when the loop is free of the reactor's handles.
+/// @param closed called once, when they are closed: inside of the caller's libuv loop, within two turns (the loop must
+///     not be closed in `closed` itself); with a loop of the reactor's own, before this returns. Not NULL. Never called
+///     when this fails.
+TORSION_API int torsion_destroy_then(torsion_reactor* reactor, torsion_function closed, void* user);
 
 /// For a thread that calls torsion_call_from_thread() and may outlive the reactor. Any thread.
 TORSION_API int torsion_retain(torsion_reactor* reactor);
@@ -160,9 +182,6 @@ enum {
 /// @returns what it came to, or an error code.
 TORSION_API int torsion_dispatch(torsion_reactor* reactor);
 
-/// A callback without arguments but the caller's pointer.
-typedef void (*torsion_function)(void* user);
-
 /// Has `f` called when something was begun outside of a dispatch that shortens torsion_timeout(): ask for it again, or
 /// dispatch, soon; not inside of `f`. Once until then. Never with a single descriptor. For hosts that do not ask before
 /// each wait.
@@ -182,6 +201,13 @@ TORSION_API int torsion_stop(torsion_reactor* reactor, int64_t drain_ms);
 
 /// Whether it is started and not stopped: 1 or 0, or an error code.
 TORSION_API int torsion_is_running(torsion_reactor* reactor);
+
+/// How many calls of torsion_dispatch() there have been. For whoever looks for a host that spins: an idle reactor's
+/// does not grow.
+TORSION_API int torsion_dispatches(torsion_reactor* reactor, uint64_t* count);
+
+/// How often something has waited for a dispatch for longer than patience_ms: the log says what.
+TORSION_API int torsion_times_late(torsion_reactor* reactor, uint64_t* count);
 
 /// Of a reactor that torsion_new() has made: in a child process that goes on with it after fork(), before anything
 /// else. Then watch the descriptor anew, even when its number is the same.
@@ -260,7 +286,9 @@ typedef struct torsion_handlers {
     /// @param user that given to torsion_connect_tcp()
     void (*connection_failed)(const torsion_reason* reason, void* user);
 
-    /// Nothing here is called any more: the port or connector and its handles are gone, and its connections lost.
+    /// Nothing here is called any more: the port has stopped, or the connector is at rest and its handles are released,
+    /// and its connections are lost. Comes in a later dispatch, or inside of torsion_destroy(). Of a port its handles
+    /// may live longer.
     /// @param user that given to listen or connect, to be freed.
     void (*released)(void* user);
 } torsion_handlers;
@@ -318,7 +346,7 @@ TORSION_API int torsion_connector_disconnect(torsion_connector* connector);
 
 TORSION_API int torsion_connector_retain(torsion_connector* connector);
 
-/// Gives the handle back; attempt and connection live on.
+/// Gives the handle back; attempt and connection live on. Can fail for want of memory, and holds the handle then.
 TORSION_API int torsion_connector_release(torsion_connector* connector);
 
 /// Sends `size` bytes, which are copied, or in the kernel, when it returns. Nothing waits: what the peer does not take
@@ -356,8 +384,8 @@ typedef struct torsion_producer {
     /// Not NULL.
     void (*resume)(torsion_connection* connection, void* user);
 
-    /// Make no more until `resume`: the buffer is full. Called inside of the write that filled it. NULL for a producer
-    /// that is asked for each portion.
+    /// Make no more until `resume`: the buffer is full, or nothing can be sent any more. NULL for a producer that is
+    /// asked for each portion.
     void (*pause)(torsion_connection* connection, void* user);
 
     /// Make no more, the connection is about to be lost. May be NULL.

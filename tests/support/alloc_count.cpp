@@ -1,4 +1,5 @@
 #include "support/alloc_count.hpp"
+#include "support/alloc_failure.hpp"
 
 #include <cstdlib>
 #include <new>
@@ -6,6 +7,7 @@
 namespace {
 
 constinit thread_local std::uint64_t allocations = 0;
+constinit thread_local std::uint64_t failing = 0; // as `allocations` counts; 0: none
 
 } // namespace
 
@@ -13,10 +15,23 @@ std::uint64_t torsion::test::AllocationCount::total() noexcept {
     return allocations;
 }
 
+torsion::test::AllocationFailure::AllocationFailure(std::uint64_t number) noexcept {
+    failing = allocations + number;
+}
+
+torsion::test::AllocationFailure::~AllocationFailure() {
+    failing = 0;
+}
+
+bool torsion::test::AllocationFailure::hasCome() noexcept {
+    return allocations >= failing;
+}
+
 // The array and nothrow forms of the standard library call these; the aligned ones stay as they are.
 
 void* operator new(std::size_t size) {
-    ++allocations;
+    if (++allocations == failing)
+        throw std::bad_alloc();
     if (void* block = std::malloc(size != 0 ? size : 1))
         return block;
     throw std::bad_alloc();

@@ -36,7 +36,8 @@ public:
         : reactor_(reactor), functions_(functions), user_(user) {}
     ~Handlers() override;
 
-    /// From now on `released` is owed.
+    /// From now on the functions are called, and `released` is owed: the caller was told that it has begun. What failed
+    /// half-way in the core ends without a word.
     void keep() noexcept { kept_ = true; }
 
     const torsion_handlers& functions() const noexcept { return functions_; }

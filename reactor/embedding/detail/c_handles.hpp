@@ -1,5 +1,6 @@
 #pragma once
 
+#include <reactor/connector.hpp>
 #include <reactor/delayed_call.hpp>
 #include <reactor/embedding/embedding.hpp>
 #include <reactor/embedding/torsion.h>
@@ -10,11 +11,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -84,6 +89,16 @@ public:
             delete &handle;
     }
 
+    /// In one step, whatever other threads do meanwhile. @returns false when it is the last, and stays.
+    static bool dropUnlessLast(T& handle) noexcept {
+        std::size_t seen = handle.holders;
+        while (seen > 1) {
+            if (handle.holders.compare_exchange_weak(seen, seen - 1))
+                return true;
+        }
+        return false;
+    }
+
 private:
     T* handle_ = nullptr;
 };
@@ -96,15 +111,39 @@ T& given(T* pointer, const char* name) {
     return *pointer;
 }
 
-/// `size` as a structure says it, when the library's has `known` bytes. @throws Refusal
-void checkSize(const char* name, const void* given, std::size_t size, std::size_t known);
+/// The sizes that a structure of the interface has had, version 1's first: shorter than that, or in between, it is none
+/// that a header ever declared.
+template <class T>
+struct Sizes;
 
-/// A caller's structure as the library knows it: zero where it is shorter. @throws Refusal
+/// Of what has not grown since version 1. @tparam Bytes what that is where pointers have 64 bits
+template <class T, std::size_t Bytes>
+struct FirstSize {
+    static_assert(sizeof(void*) != 8 || sizeof(T) == Bytes, "the structure has grown: append to its sizes");
+    static constexpr std::array<std::size_t, 1> kAll{sizeof(T)};
+};
+
+template <>
+struct Sizes<torsion_options> : FirstSize<torsion_options, 32> {};
+template <>
+struct Sizes<torsion_handlers> : FirstSize<torsion_handlers, 64> {};
+template <>
+struct Sizes<torsion_listen_options> : FirstSize<torsion_listen_options, 32> {};
+template <>
+struct Sizes<torsion_connect_options> : FirstSize<torsion_connect_options, 32> {};
+template <>
+struct Sizes<torsion_producer> : FirstSize<torsion_producer, 32> {};
+
+/// `size` as a structure says it, when the library's had `sizes`. @throws Refusal
+void checkSize(const char* name, const void* given, std::size_t size, std::span<const std::size_t> sizes);
+
+/// A caller's structure as the library knows it: zero where it is an older, shorter one. @throws Refusal
 template <class T>
 T taken(const T* pointer, const char* name) {
+    static_assert(Sizes<T>::kAll.back() == sizeof(T));
     T copy{};
     if (pointer) {
-        checkSize(name, pointer, pointer->size, sizeof(T));
+        checkSize(name, pointer, pointer->size, Sizes<T>::kAll);
         std::memcpy(&copy, pointer, std::min(pointer->size, sizeof(T)));
     }
     return copy;
@@ -123,7 +162,12 @@ struct torsion_reactor : torsion::c::Counted {
     std::optional<torsion::Embedding> embedding; // none on a foreign loop
     const torsion::Remote remote;
     std::atomic<bool> alive{true};
-    int depth = 0; // callbacks on the stack, on_stopped's left out
+    int depth = 0; // functions of producers on the stack: the core does not know of all of them
+
+    /// Those that handles name, by number. Kept here and not by their handles, so that what they end with is told on
+    /// the reactor's thread, wherever the last handle is released.
+    std::map<std::uint64_t, std::shared_ptr<torsion::Connector>> connectors;
+    std::uint64_t lastConnector = 0;
 };
 
 namespace torsion::c {
@@ -137,7 +181,7 @@ UvReactor& alive(const torsion_reactor& handle);
 /// That a handle of the reactor's things may be counted here. @throws Refusal
 void checkCounting(const torsion_reactor& handle);
 
-/// While it lives a callback is on the stack: torsion_destroy() is refused.
+/// While it lives torsion_destroy() is refused.
 class Inside {
 public:
     explicit Inside(torsion_reactor& handle) noexcept : handle_(handle) { ++handle_->depth; }
@@ -152,16 +196,14 @@ private:
 /// A function of C with its pointer, to be called by the reactor.
 class Callback {
 public:
-    Callback(torsion_reactor& handle, torsion_function f, void* user) noexcept : handle_(&handle), f_(f), user_(user) {}
+    Callback(torsion_function f, void* user) noexcept : f_(f), user_(user) {}
 
     void operator()() const {
         const Callback self = *this; // the call may destroy what holds it
-        const Inside inside(*self.handle_);
         self.f_(self.user_);
     }
 
 private:
-    torsion_reactor* handle_; // what calls it goes with the reactor, and that with the handle at the latest
     torsion_function f_;
     void* user_;
 };
@@ -186,11 +228,10 @@ int release(const char* function, T* handle) noexcept {
     });
 }
 
-/// Puts a handle where the caller wants it, if it does.
+/// A handle, when the caller wants one: made before what it is for, so that nothing can fail once that has begun.
 template <class T, class... Args>
-void giveOut(T** place, Args&&... args) {
-    if (place)
-        *place = new T(std::forward<Args>(args)...);
+std::unique_ptr<T> wanted(T** place, Args&&... args) {
+    return place ? std::make_unique<T>(std::forward<Args>(args)...) : nullptr;
 }
 
 } // namespace torsion::c

@@ -14,18 +14,6 @@
 
 using namespace torsion::test;
 
-namespace {
-
-void increment(void* user) {
-    ++*static_cast<int*>(user);
-}
-
-bool write(torsion_connection* connection, std::string_view text) {
-    return torsion_connection_write(connection, text.data(), text.size()) == TORSION_OK;
-}
-
-} // namespace
-
 TEST_CASE("C: an echo of 10,000 messages, in both ways of embedding") {
     for (const bool single : {false, true}) {
         CHost host(single);
@@ -281,92 +269,6 @@ TEST_CASE("C: a half-close is told, and the other direction goes on") {
     CHECK(client.number == 1);
     torsion_port_release(port);
     CHECK(torsion_destroy(std::exchange(host.reactor, nullptr)) == TORSION_OK); // before the ends
-}
-
-namespace {
-
-/// Makes `left` bytes, in pieces; as a push producer until it is paused.
-struct Source {
-    static constexpr std::size_t kAll = 20'000'000; // more than the kernel takes
-    static constexpr std::size_t kPiece = 10'000;
-    std::size_t left = kAll;
-    int resumed = 0, paused = 0, stopped = 0;
-    bool pushing = false;
-
-    bool piece(torsion_connection* to) {
-        const std::string bytes(std::min(left, kPiece), 'x');
-        left -= bytes.size();
-        CHECK(torsion_connection_write(to, bytes.data(), bytes.size()) == TORSION_OK);
-        if (left != 0)
-            return true;
-        CHECK(torsion_connection_unregister_producer(to) == TORSION_OK);
-        return pushing = false;
-    }
-
-    static torsion_producer functions(bool push) {
-        torsion_producer made{};
-        made.size = sizeof made;
-        made.resume = [](torsion_connection* to, void* user) {
-            auto& self = *static_cast<Source*>(user);
-            ++self.resumed;
-            self.piece(to);
-        };
-        made.stop = [](torsion_connection*, void* user) { ++static_cast<Source*>(user)->stopped; };
-        if (push) {
-            made.resume = [](torsion_connection* to, void* user) {
-                auto& self = *static_cast<Source*>(user);
-                ++self.resumed;
-                self.pushing = true;
-                while (self.pushing && self.piece(to)) {
-                }
-            };
-            made.pause = [](torsion_connection*, void* user) {
-                ++static_cast<Source*>(user)->paused;
-                static_cast<Source*>(user)->pushing = false;
-            };
-        }
-        return made;
-    }
-};
-
-} // namespace
-
-TEST_CASE("C: a producer makes bytes at the connection's pace, and a close waits for it") {
-    for (const bool push : {false, true}) {
-        CHost host;
-        CPair pair(host);
-        Source source;
-        const torsion_producer functions = Source::functions(push);
-        torsion_connection* const connection = pair.server.connection;
-        REQUIRE(torsion_connection_register_producer(connection, &functions, &source) == TORSION_OK);
-        CHECK(torsion_connection_register_producer(connection, &functions, &source) == TORSION_ERROR_STATE);
-        CHECK(lastErrorHas("has a producer already"));
-        CHECK(torsion_connection_lose(connection) == TORSION_OK);
-        if (push)
-            source.pushing = true; // a push producer pushes by itself
-        while (push && source.pushing && source.piece(connection)) {
-        }
-        CHECK(host.until([&] { return pair.client.lost == 1 && pair.server.lost == 1; }));
-        CHECK(pair.client.received.size() == Source::kAll);
-        CHECK(pair.client.clean == 1);
-        CHECK(source.stopped == 0);
-        CHECK((source.paused != 0) == push);
-    }
-}
-
-TEST_CASE("C: a producer is told when its connection is lost") {
-    CHost host;
-    CPair pair(host);
-    Source source;
-    torsion_producer functions = Source::functions(false);
-    torsion_connection_pause_reading(pair.client.connection);
-    REQUIRE(torsion_connection_register_producer(pair.server.connection, &functions, &source) == TORSION_OK);
-    CHECK(torsion_connection_abort(pair.server.connection) == TORSION_OK);
-    CHECK(host.until([&] { return pair.server.lost == 1; }));
-    CHECK(source.stopped == 1);
-    functions.resume = nullptr;
-    CHECK(torsion_connection_register_producer(pair.client.connection, &functions, &source) == TORSION_ERROR_ARGUMENT);
-    CHECK(torsion_destroy(std::exchange(host.reactor, nullptr)) == TORSION_OK);
 }
 
 TEST_CASE("C: each connection has a pointer of its own, at first its port's") {

@@ -17,8 +17,10 @@ namespace torsion::test {
 /// A reactor of the C interface in a host that waits with poll.
 struct CHost {
     explicit CHost(bool singleDescriptor = false) {
-        const torsion_options options{
-            .size = sizeof(torsion_options), .single_descriptor = singleDescriptor ? 1 : 0, .budget_us = 0};
+        const torsion_options options{.size = sizeof(torsion_options),
+                                      .single_descriptor = singleDescriptor ? 1 : 0,
+                                      .budget_us = 0,
+                                      .patience_ms = 0};
         reactor = torsion_new(&options);
         REQUIRE_MESSAGE(reactor, torsion_last_error());
     }
@@ -141,6 +143,14 @@ struct CPair {
     torsion_port* port = nullptr;
     torsion_connector* connector = nullptr;
 };
+
+inline void increment(void* user) {
+    ++*static_cast<int*>(user);
+}
+
+inline bool write(torsion_connection* connection, std::string_view text) {
+    return torsion_connection_write(connection, text.data(), text.size()) == TORSION_OK;
+}
 
 inline bool lastErrorHas(std::string_view part) {
     return std::string_view(torsion_last_error()).find(part) != std::string_view::npos;
