@@ -43,7 +43,7 @@ void TimerPool::put(DelayedCallNode& node) noexcept {
 void TimerPool::addBlock() {
     const std::size_t firstSlot = capacity();
     // Not value-initialised: the first take() of each node writes it.
-    Block& block = *blocks_.emplace_back(new Block);
+    Block& block = *blocks_.emplace_back(std::make_unique_for_overwrite<Block>());
     for (std::size_t i = kBlockNodes; i-- > 0;) {
         std::byte* memory = block.memory + i * sizeof(DelayedCallNode);
         free_ = ::new (memory) FreeNode{free_, static_cast<std::uint32_t>(firstSlot + i)};
