@@ -16,11 +16,10 @@
 using namespace torsion;
 using namespace torsion::c;
 
-struct torsion_timer : Counted {
+struct torsion_timer : Counted, TimedCall {
     explicit torsion_timer(torsion_reactor& reactor) : owner(reactor) {}
 
     const Hold<torsion_reactor> owner;
-    DelayedCall call;
 };
 
 namespace torsion::c {
@@ -121,7 +120,9 @@ void destroy(torsion_reactor& handle, UvReactor& reactor, torsion_function close
     std::optional<uv::ClosedNotice> notice;
     if (closed && !handle.embedding)
         notice.emplace(reactor.loop(), closed, user);
-    handle.reactor.reset();                       // null from now on for what is called meanwhile
+    handle.reactor.reset(); // null from now on for what is called meanwhile
+    while (!handle.timers.empty())
+        handle.timers.popFront().call = DelayedCall();
     std::exchange(handle.connectors, {}).clear(); // tells `released`
     handle.alive = false;                         // from now on nothing of ours is left that other threads could end
     Hold<torsion_reactor>::drop(handle);
@@ -287,6 +288,7 @@ int torsion_call_later(torsion_reactor* reactor, int64_t delay, torsion_function
         if (!handle)
             return;
         handle->call = std::move(call);
+        reactor->timers.pushBack(*handle);
         *timer = handle.release();
     });
 }

@@ -44,7 +44,8 @@
 /// kept with a `retain`, to be released in turn. As long as it is held a handle may be used, whatever has become of
 /// what it names, the reactor included: a function that finds it gone fails with TORSION_ERROR_GONE. Handles of a
 /// reactor's things are retained and released on its thread; once torsion_destroy() has returned, on any. No callback
-/// comes inside of a release. A function that fails gives no handle out, and what it should have begun is not begun.
+/// but on_change comes inside of a release. A function that fails gives no handle out, and what it was to begin is not
+/// begun.
 ///
 /// Structures that the caller fills begin with their size, so that they can grow: set all to zero, then `size`. Zero is
 /// the default of every member. One of an older version of the library, from version 1 on, is taken as if the rest were

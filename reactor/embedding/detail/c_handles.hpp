@@ -1,6 +1,7 @@
 #pragma once
 
 #include <reactor/connector.hpp>
+#include <reactor/core/intrusive_list.hpp>
 #include <reactor/delayed_call.hpp>
 #include <reactor/embedding/embedding.hpp>
 #include <reactor/embedding/torsion.h>
@@ -149,6 +150,11 @@ T taken(const T* pointer, const char* name) {
     return copy;
 }
 
+/// The timed call that a handle names. Let go of with the reactor: what calls share is not for several threads.
+struct TimedCall : core::ListHook<TimedCall> {
+    DelayedCall call;
+};
+
 } // namespace torsion::c
 
 /// A reactor of C. The handle stays when the reactor is destroyed.
@@ -168,6 +174,7 @@ struct torsion_reactor : torsion::c::Counted {
     /// the reactor's thread, wherever the last handle is released.
     std::map<std::uint64_t, std::shared_ptr<torsion::Connector>> connectors;
     std::uint64_t lastConnector = 0;
+    torsion::core::IntrusiveList<torsion::c::TimedCall, torsion::c::TimedCall> timers; // those that handles name
 };
 
 namespace torsion::c {

@@ -122,10 +122,12 @@ TEST_CASE("C: what is released on another thread, once the reactor is destroyed,
     torsion_port* port = nullptr;
     torsion_connector* connector = nullptr;
     torsion_timer* timer = nullptr;
+    torsion_timer* other = nullptr;
     REQUIRE(torsion_listen_tcp(host.reactor, 0, &handlers, &ofPort, nullptr, &port) == TORSION_OK);
     REQUIRE(torsion_connect_tcp(host.reactor, "127.0.0.1", torsion_port_number(port), &handlers, &ofConnector, nullptr,
                                 &connector) == TORSION_OK);
     REQUIRE(torsion_call_later(host.reactor, 0, increment, nullptr, &timer) == TORSION_OK);
+    REQUIRE(torsion_call_later(host.reactor, 0, increment, nullptr, &other) == TORSION_OK);
     torsion_connection* const connection = pair.server.connection;
     REQUIRE(torsion_connection_retain(connection) == TORSION_OK);
     CHECK(torsion_destroy(std::exchange(host.reactor, nullptr)) == TORSION_OK);
@@ -133,12 +135,14 @@ TEST_CASE("C: what is released on another thread, once the reactor is destroyed,
         CHECK(released->times == 1);
         CHECK(released->thread == std::this_thread::get_id());
     }
+    std::thread meanwhile([&] { CHECK(torsion_timer_release(other) == TORSION_OK); });
     std::thread([&] {
         CHECK(torsion_port_release(port) == TORSION_OK);
         CHECK(torsion_connector_release(connector) == TORSION_OK);
         CHECK(torsion_timer_release(timer) == TORSION_OK);
         CHECK(torsion_connection_release(connection) == TORSION_OK);
     }).join();
+    meanwhile.join();
     CHECK(ofPort.times == 1);
     CHECK(ofConnector.times == 1);
 }
