@@ -55,8 +55,11 @@ void cleanUp(napi_async_cleanup_hook_handle hook, void* data) {
     auto& home = *static_cast<Environment*>(data);
     home.ends = true;
     home.stopped.reset();
-    torsion_destroy(home.reactor);
-    napi_remove_async_cleanup_hook(hook);
+    const auto closed = [](void* user) {
+        napi_remove_async_cleanup_hook(static_cast<napi_async_cleanup_hook_handle>(user));
+    };
+    if (torsion_destroy_then(home.reactor, closed, hook) != TORSION_OK)
+        closed(hook);
 }
 
 void forget(napi_env, void* data, void*) {
