@@ -49,7 +49,8 @@ Reactor& PortCore::reactor() const noexcept {
     return reactor_;
 }
 
-// The factory starts after the bind has succeeded (S-77); when it throws, nothing listens.
+// The factory starts after the bind has succeeded (S-77); when it throws, nothing listens. It may stop the port in
+// there, and start it again: its start is for that one then, and what it throws as well.
 void PortCore::startListening() {
     checkReactor();
     if (acceptor_ || opening_)
@@ -57,7 +58,10 @@ void PortCore::startListening() {
     const std::shared_ptr<PortCore> self = shared_from_this(); // until the reactor keeps us
     const Calling calling(*this);
     open();
-    startFactory();
+    if (starting_)
+        --factoryStops_; // owed by the one before
+    else
+        startFactory();
 }
 
 // A host's loop may run in `configureSocket`.
@@ -72,30 +76,29 @@ void PortCore::open() {
     opening_ = false;
     host_ = acceptor_->host();
     spec_.address = host_; // started again, it is the same port
-}
-
-// The port may be stopped in there, and started again: then another has started the factory, and the stop is owed.
-void PortCore::startFactory() {
     if (factory_->noisy)
         log::info("{} starting on {}", factory_->logPrefix(), host_.toString());
     reactor_.keep(id_, shared_from_this());
     ListHook<LiveTag>::unlink(); // still there when its end was not told yet
     turn_.addLive(*this);
-    const Acceptor* opened = acceptor_.get();
+}
+
+void PortCore::startFactory() {
+    starting_ = true;
     try {
         factory_->doStart();
     } catch (...) {
-        if (acceptor_.get() == opened)
+        starting_ = false;
+        if (acceptor_)
             acceptor_.reset();
         else
             --factoryStops_; // of what was not started
-        if (!acceptor_) {
-            ListHook<LiveTag>::unlink();
-            if (stopping_.empty())
-                releaseUnused();
-        }
+        ListHook<LiveTag>::unlink();
+        if (stopping_.empty())
+            releaseUnused();
         throw;
     }
+    starting_ = false;
 }
 
 void PortCore::checkReactor() const {

@@ -79,6 +79,7 @@ private:
     std::size_t holds_ = 0;
     std::size_t building_ = 0; // buildProtocol is on the stack
     bool opening_ = false;     // openAcceptor is on the stack
+    bool starting_ = false;    // the factory's start is
     bool paused_ = false;      // by the user
     bool accepting_ = false;   // the acceptor's state
 };

@@ -7,7 +7,9 @@
 
 #include <reactor/errors.hpp>
 
+#include <cstddef>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -232,6 +234,57 @@ CONFORMANCE_CASE("S-77: what startFactory throws comes out of listenTCP, and not
     scene.server->onStart = nullptr;
     const auto port = scene.listen(number);
     scene.connectPair(*port);
+}
+
+CONFORMANCE_CASE("S-83: a port that startFactory stops and starts again listens on, and its factory has started once") {
+    Scene scene(driver);
+    const auto port = scene.listen();
+    const Outcome first(port->stopListening());
+    driver.runUntil([&] { return first.fired(); });
+    std::optional<Outcome> second;
+    scene.server->onStart = [&] {
+        second.emplace(port->stopListening());
+        port->startListening();
+        CHECK(port->isListening());
+    };
+    port->startListening();
+    driver.runUntil([&] { return second->fired(); });
+    CHECK(port->isListening());
+    CHECK(scene.log.count("server factory started") == 2);
+    CHECK(scene.log.count("server factory stopped") == 1);
+    scene.connectPair(*port);
+    const Outcome third(port->stopListening());
+    driver.runUntil([&] { return third.fired(); });
+    CHECK(scene.log.count("server factory stopped") == 2);
+}
+
+CONFORMANCE_CASE("S-77: a startFactory that has started its port again and then throws leaves nothing that listens") {
+    for (const bool startsAgain : {true, false}) {
+        Scene scene(driver);
+        const auto port = scene.listen();
+        const Outcome first(port->stopListening());
+        driver.runUntil([&] { return first.fired(); });
+        const std::size_t open = driver.reactor().endpoints().size();
+        std::optional<Outcome> second;
+        scene.server->onStart = [&] {
+            for (int i = 0; i < 3; ++i) {
+                port->startListening();
+                second.emplace(port->stopListening());
+            }
+            if (startsAgain)
+                port->startListening();
+            throw Bug();
+        };
+        CHECK_THROWS_AS(port->startListening(), Bug);
+        CHECK_FALSE(port->isListening());
+        driver.runUntil([&] { return second->fired(); });
+        CHECK(driver.reactor().endpoints().size() == open);
+        CHECK(scene.log.count("server factory stopped") == 1); // what has not started is not stopped
+        scene.server->onStart = nullptr;
+        port->startListening();
+        scene.connectPair(*port);
+        CHECK(scene.log.count("server factory started") == 3);
+    }
 }
 
 CONFORMANCE_CASE("S-77: a port that is no number of a port, and options that can never work, are refused at once") {
