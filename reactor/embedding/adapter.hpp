@@ -52,7 +52,11 @@ protected:
     virtual ~Adapter() { *self_ = nullptr; }
 
     /// @throws std::logic_error when the reactor has a host already; what `watch()` throws
-    void attach();
+    void attach() { attach(true); }
+
+    /// The same, for a host that asks for the time before each wait, and for the descriptor: need not be told of
+    /// changes, and leaves `onChange` to the program.
+    void attachUntold() { attach(false); }
     void detach() noexcept;
 
     /// @name What the host does
@@ -64,9 +68,10 @@ protected:
     /// Ends that. The descriptor is open still, and may be watched again.
     virtual void unwatch() noexcept = 0;
 
-    /// Has `dispatch()` called once after `wait`, in place of what was asked for before; none: not at all. Rather late
-    /// than early, by no more than a millisecond. Asked after each dispatch, so a host whose watches end as they are
-    /// told goes on watching here.
+    /// Has `dispatch()` called once after `wait`, in place of what was asked for before; none: not at all. Never early,
+    /// and late by a millisecond at most.
+    ///
+    /// Called after each dispatch. A host that watches a descriptor for one event only begins to watch again here.
     virtual void wake(Wait wait) noexcept = 0;
 
     /// @}
@@ -86,6 +91,7 @@ protected:
 private:
     using Clock = std::chrono::steady_clock;
 
+    void attach(bool told);
     void renew() noexcept;
     void watchAnew() noexcept;
     void settle(Dispatched result) noexcept;
@@ -96,11 +102,12 @@ private:
     unsigned generation_ = 0;
     int depth_ = 0; // dispatches on the stack
     bool attached_ = false;
+    bool told_ = false; // onChange is ours
     bool watching_ = false;
     bool busy_ = false; // the last dispatch was
 };
 
-inline void Adapter::attach() {
+inline void Adapter::attach(bool told) {
     embedding_.timeout(); // on another thread that is asserted, before the host is touched
     embedding_.onGone([this] {
         if (std::exchange(watching_, false))
@@ -108,17 +115,15 @@ inline void Adapter::attach() {
         wake(std::nullopt);
         attached_ = false;
     });
-    try {
-        embedding_.onChange([this] {
-            renew();
-            changed();
-        });
-    } catch (...) { // the program's own function stays
-        embedding_.onGone(nullptr);
-        throw;
-    }
     attached_ = true;
     try {
+        if (told) {
+            embedding_.onChange([this] {
+                renew();
+                changed();
+            });
+            told_ = true; // else the program's own function stays
+        }
         generation_ = embedding_.generation();
         watch(embedding_.fd());
         watching_ = true;
@@ -135,7 +140,8 @@ inline void Adapter::detach() noexcept {
         return;
     if (std::exchange(watching_, false))
         unwatch();
-    embedding_.onChange(nullptr);
+    if (std::exchange(told_, false))
+        embedding_.onChange(nullptr);
     embedding_.onGone(nullptr);
 }
 

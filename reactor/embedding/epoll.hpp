@@ -1,10 +1,10 @@
 #pragma once
 
 #include <reactor/embedding/adapter.hpp>
+#include <reactor/embedding/detail/poll_limit.hpp>
 
 #include <sys/epoll.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <system_error>
@@ -70,11 +70,7 @@ private:
 };
 
 inline int EpollAdapter::timeout(Wait own) noexcept {
-    constexpr std::chrono::milliseconds kLongest{0x7fffffff};
-    Wait wait = ready_ ? std::chrono::milliseconds(0) : Adapter::wait();
-    if (own && (!wait || *own < *wait))
-        wait = own;
-    return wait ? static_cast<int>(std::clamp(*wait, std::chrono::milliseconds(0), kLongest).count()) : -1;
+    return ready_ ? 0 : detail::pollLimit(Adapter::wait(), own);
 }
 
 inline bool EpollAdapter::takes(const epoll_event& event) noexcept {

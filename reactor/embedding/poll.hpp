@@ -1,13 +1,13 @@
 #pragma once
 
-#include <reactor/embedding/embedding.hpp>
+#include <reactor/embedding/adapter.hpp>
+#include <reactor/embedding/detail/poll_limit.hpp>
 
 #include <poll.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <memory>
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <system_error>
@@ -16,8 +16,7 @@
 
 namespace torsion {
 
-/// A reactor inside of a loop around poll(2). With epoll(7) it is the same: add `embedding.fd()` with EPOLLIN (never
-/// EPOLLET), wait for `pollTimeout(embedding)`, dispatch.
+/// A reactor inside of a loop around poll(2); `EpollAdapter` (epoll.hpp) is for one around epoll_wait(2).
 ///
 /// @code
 /// torsion::PollHost host(reactor.embed());
@@ -30,12 +29,14 @@ namespace torsion {
 /// @endcode
 ///
 /// Asks how long it may wait each time, so it needs no telling. May be used inside of callbacks (a nested loop), and be
-/// destroyed there.
-class PollHost {
+/// destroyed there. Goes on in a child process after fork(), which calls `afterFork()`.
+class PollHost final : public Adapter {
 public:
-    using Wait = std::optional<std::chrono::milliseconds>;
+    using Adapter::Wait;
 
-    explicit PollHost(Embedding embedding) : embedding_(std::move(embedding)) {}
+    /// @throws std::logic_error when the reactor has a host already, or is gone
+    explicit PollHost(Embedding embedding) : Adapter(std::move(embedding)) { attachUntold(); }
+    ~PollHost() override { detach(); }
 
     /// Waits until one of `watched` or the reactor is ready, and dispatches.
     /// @param watched the host's own; `revents` are set (to 0 after a signal).
@@ -45,61 +46,62 @@ public:
 
     /// Turns until a stop of the reactor's has ended, which is started.
     void run() {
-        const std::shared_ptr<Dispatched> last = last_;
+        const auto self = this->self();
         do {
             turn();
-        } while (last.use_count() > 1 && *last != Dispatched::Stopped);
+        } while (*self && last_ != Dispatched::Stopped);
     }
 
     /// What the last turn's dispatch came to.
-    Dispatched last() const noexcept { return *last_; }
-
-    Embedding& embedding() noexcept { return embedding_; }
+    Dispatched last() const noexcept { return last_; }
 
 private:
-    Embedding embedding_;
+    void watch(int) override { watching_ = true; }
+    void unwatch() noexcept override { watching_ = false; }
+    void wake(Wait) noexcept override {} // asked each time
+
+    int poll(std::span<pollfd> watched, int limit);
+
     std::vector<pollfd> all_; // the reactor's descriptor first
-    std::shared_ptr<Dispatched> last_ = std::make_shared<Dispatched>(Dispatched::Idle); // a turn has it, too
+    Dispatched last_ = Dispatched::Idle;
+    bool watching_ = false;
 };
 
 /// How long a host may wait that takes milliseconds as poll(2) and epoll_wait(2) do; -1: for ever.
 /// @param wait what the host wants itself.
 inline int pollTimeout(Embedding& embedding, PollHost::Wait wait = std::nullopt) {
-    if (const PollHost::Wait own = embedding.timeout(); own && (!wait || *own < *wait))
-        wait = own;
-    constexpr std::chrono::milliseconds kLongest{0x7fffffff};
-    return wait ? static_cast<int>(std::clamp(*wait, std::chrono::milliseconds(0), kLongest).count()) : -1;
+    return detail::pollLimit(embedding.timeout(), wait);
 }
 
 inline int PollHost::turn(std::span<pollfd> watched, Wait wait) {
-    constexpr std::chrono::milliseconds kBusyWait{10};
-    const std::shared_ptr<Dispatched> last = last_;
-    const bool busy = *last == Dispatched::Busy; // what is ready stays so for now: do not look, and try again
-    const int limit =
-        busy ? static_cast<int>(std::clamp(wait.value_or(kBusyWait), Wait::value_type(0), kBusyWait).count())
-             : pollTimeout(embedding_, wait);
-    if (last.use_count() == 1) { // what was sent as a dialog began has brought about this object's end
+    const auto self = this->self();
+    const int limit = detail::pollLimit(this->wait(), wait);
+    if (!*self) { // what was sent as a dialog began has brought about this object's end
         for (pollfd& each : watched)
             each.revents = 0;
         return 0;
     }
-    all_.assign(1, pollfd{busy ? -1 : embedding_.fd(), POLLIN, 0});
+    const int ready = poll(watched, limit);
+    const Dispatched result = dispatch();
+    if (*self)
+        last_ = result;
+    return ready;
+}
+
+inline int PollHost::poll(std::span<pollfd> watched, int limit) {
+    all_.assign(1, pollfd{watching_ ? embedding().fd() : -1, POLLIN, 0});
     all_.insert(all_.end(), watched.begin(), watched.end());
-    int ready = ::poll(all_.data(), all_.size(), limit);
+    const int ready = ::poll(all_.data(), all_.size(), limit);
     if (ready < 0) {
         if (errno != EINTR)
             throw std::system_error(errno, std::generic_category(), "poll");
-        ready = 0;
         for (pollfd& each : watched)
             each.revents = 0; // poll has left what was there
-    } else {
-        ready -= all_.front().revents != 0 ? 1 : 0;
-        for (std::size_t i = 0; i < watched.size(); ++i)
-            watched[i].revents = all_[i + 1].revents;
+        return 0;
     }
-    Embedding embedding = embedding_;
-    *last = embedding.dispatch();
-    return ready;
+    for (std::size_t i = 0; i < watched.size(); ++i)
+        watched[i].revents = all_[i + 1].revents;
+    return ready - (all_.front().revents != 0 ? 1 : 0);
 }
 
 } // namespace torsion

@@ -7,7 +7,7 @@
 
 namespace torsion::uv {
 
-/// What a descriptor is watched for; for rooms that do not see <uv.h>.
+/// What a descriptor is watched for, by names of ours.
 inline constexpr int kReadable = UV_READABLE;
 inline constexpr int kWritable = UV_WRITABLE;
 

@@ -67,9 +67,6 @@ public:
     /// In a child process, before anything else: goes on there.
     virtual void beginInChild(Embedding& embedding) { embedding.afterFork(); }
 
-    /// Whether an adapter refuses to be the second on a reactor. One that keeps nothing need not.
-    virtual bool refusesSecond() const noexcept { return true; }
-
     /// Whether its loop dispatches whenever it has waited, whatever for.
     virtual bool dispatchesEachTurn() const noexcept { return false; }
 

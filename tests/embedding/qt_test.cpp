@@ -1,9 +1,8 @@
 // What is particular about Qt.
 
+#include <reactor/embedding/poll.hpp>
 #include <reactor/embedding/qt.hpp>
 #include <reactor/libuv/uv_reactor.hpp>
-
-#include "support/hosted.hpp"
 
 #include <doctest/doctest.h>
 
@@ -23,7 +22,6 @@
 
 using namespace std::chrono_literals;
 using namespace torsion;
-using namespace torsion::test;
 
 namespace {
 
@@ -78,23 +76,25 @@ TEST_CASE("Qt: an adapter is deleted with its parent, in a callback of the react
 
 TEST_CASE("Qt: when the application goes first, the adapter lets go, and the reactor goes on in another host") {
     auto application = makeApplication();
-    Hosted hosted; // whose own host is not asked yet
-    std::optional<QtAdapter> inside(std::in_place, hosted.embedding());
+    UvReactor reactor;
+    Embedding embedding = reactor.embed();
+    std::optional<QtAdapter> inside(std::in_place, embedding);
     const auto turn = [] { QCoreApplication::processEvents(QEventLoop::AllEvents | QEventLoop::WaitForMoreEvents); };
     int calls = 0;
-    hosted.reactor.callLater(0ms, [&] { ++calls; });
+    reactor.callLater(0ms, [&] { ++calls; });
     while (calls == 0)
         turn();
 
-    hosted.reactor.callLater(2ms, [&] { ++calls; });
+    reactor.callLater(2ms, [&] { ++calls; });
     application.reset();
-    hosted.reactor.callLater(1ms, [&] { ++calls; }); // nobody is told, and nothing is complained of
-    REQUIRE(hosted.until([&] { return calls == 3; }));
+    reactor.callLater(1ms, [&] { ++calls; }); // nobody is told, and nothing is complained of
+    for (PollHost other(embedding); calls < 3;)
+        other.turn();
 
     application = makeApplication();
-    const QtAdapter again(hosted.embedding());
+    const QtAdapter again(embedding);
     inside.reset(); // leaves the other one alone
-    hosted.reactor.callLater(1ms, [&] { ++calls; });
+    reactor.callLater(1ms, [&] { ++calls; });
     while (calls == 3)
         turn();
 }
@@ -121,6 +121,15 @@ TEST_CASE("Qt: a reactor in a thread of Qt's belongs to that thread's event loop
     worker.start();
     worker.wait();
     CHECK(worker.stopped);
+}
+
+TEST_CASE("H14: Qt: the reactor's timer is a precise one") {
+    const auto application = makeApplication();
+    UvReactor reactor;
+    const QtAdapter inside(reactor.embed());
+    const auto timers = inside.findChildren<QTimer*>();
+    REQUIRE(timers.size() == 1);
+    CHECK(timers.front()->timerType() == Qt::PreciseTimer);
 }
 
 TEST_CASE("Qt: waiting for a timed call of the reactor's takes a dispatch or two, not many") {

@@ -1,12 +1,12 @@
 #pragma once
 
+#include <reactor/embedding/detail/poll_limit.hpp>
 #include <reactor/log.hpp>
 
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
@@ -196,11 +196,8 @@ inline bool Waiter::waitOnce(std::unique_lock<std::mutex>& lock) {
     }
     pollfd watched[] = {{interrupt_, POLLIN, 0}, {holdOff_ ? -1 : descriptor_, POLLIN, 0}};
     int limit = -1;
-    if ((polled_ = pollUntil())) {
-        constexpr std::chrono::milliseconds kLongest{0x7fffffff};
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(*polled_ - Clock::now());
-        limit = static_cast<int>(std::clamp(left, std::chrono::milliseconds(0), kLongest).count());
-    }
+    if ((polled_ = pollUntil()))
+        limit = pollLimit(std::chrono::ceil<std::chrono::milliseconds>(*polled_ - Clock::now()));
     polling_ = true;
     ++polls_;
     lock.unlock();

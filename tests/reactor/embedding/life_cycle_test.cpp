@@ -111,13 +111,14 @@ TEST_CASE("start() belongs to loops that others run, and embed() to a reactor of
 }
 
 TEST_CASE("a reactor has one host: a second one that wants to be told is refused") {
-    Hosted hosted;
-    hosted.embedding().onChange([] {});
-    CHECK_THROWS_AS(hosted.embedding().onChange([] {}), std::logic_error);
-    hosted.embedding().onChange(nullptr);
-    hosted.embedding().onChange([] {});
-    hosted.embedding().onGone([] {});
-    CHECK_THROWS_AS(hosted.embedding().onGone([] {}), std::logic_error);
+    UvReactor reactor;
+    Embedding embedding = reactor.embed();
+    embedding.onChange([] {});
+    CHECK_THROWS_AS(embedding.onChange([] {}), std::logic_error);
+    embedding.onChange(nullptr);
+    embedding.onChange([] {});
+    embedding.onGone([] {});
+    CHECK_THROWS_AS(embedding.onGone([] {}), std::logic_error);
 }
 
 TEST_CASE("start() runs the startup triggers; stop() ends in a later dispatch; both any number of times") {
