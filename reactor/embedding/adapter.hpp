@@ -8,6 +8,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 
 namespace torsion {
@@ -51,7 +52,7 @@ protected:
     explicit Adapter(Embedding embedding) : embedding_(std::move(embedding)) {}
     virtual ~Adapter() { *self_ = nullptr; }
 
-    /// @throws std::logic_error when the reactor has a host already; what `watch()` throws
+    /// @throws std::logic_error when the reactor has a host already, or is gone; what `watch()` throws
     void attach() { attach(true); }
 
     /// The same, for a host that asks for the time before each wait, and for the descriptor: need not be told of
@@ -108,6 +109,8 @@ private:
 };
 
 inline void Adapter::attach(bool told) {
+    if (!embedding_.reactor())
+        throw std::logic_error("embedding: a host for a reactor that is gone");
     embedding_.timeout(); // on another thread that is asserted, before the host is touched
     embedding_.onGone([this] {
         if (std::exchange(watching_, false))

@@ -1,6 +1,8 @@
 // Who goes first: the host, the adapter, or the reactor; and starting and stopping.
 
 #include "embedding/suite.hpp"
+#include "support/hooked_producer.hpp"
+#include "support/raw_socket.hpp"
 
 #include <reactor/errors.hpp>
 
@@ -182,6 +184,12 @@ HOST_CASE("the reactor may go first: the host goes on, and no longer watches its
         ::close(descriptor);
 }
 
+ADAPTER_CASE("an adapter on a reactor that is gone is refused") {
+    scene.destroyReactor();
+    CHECK_THROWS_AS(host.attach(*scene.embedding), std::logic_error);
+    scene.settle();
+}
+
 ADAPTER_CASE("the reactor may be destroyed in a host's callback") {
     const HostPair pair(scene);
     reactor.callLater(1h, [] {});
@@ -231,6 +239,38 @@ ADAPTER_CASE("an adapter may be destroyed in a dispatch inside of another, and r
     scene.until([&] { return returned; });
     scene.attach();
     checkServes(scene, pair);
+}
+
+// What a callback has written is sent as the host asks how long to wait: `timeout()` is on the stack.
+ADAPTER_CASE("an adapter may be destroyed by a producer that hears of a dialog's first send, and replaced after it") {
+    if (!host.nests())
+        return;
+    RawSocket peer;
+    HookedProducer producer;
+    bool inDialog = false;
+    bool over = false;
+    const auto server = std::make_shared<HookedProtocol>(ProtocolHooks{.data = [&](HookedProtocol& self) {
+        self.transport->registerProducer(producer);
+        self.transport->pauseProducing(); // the reset is not read
+        peer.reset();
+        self.transport->write("fails");
+        bool later = false;
+        host.after(5ms, [&] { later = true; });
+        inDialog = true;
+        scene.until([&] { return later; });
+        over = true;
+    }});
+    producer.pause = [&] {
+        CHECK(inDialog);
+        scene.detach();
+    };
+    const auto port = scene.listen(HookedFactory::of(server));
+    peer = RawSocket::connectTo(port->getHost().port());
+    peer.send("now");
+    scene.until([&] { return over; });
+    CHECK_FALSE(scene.attached);
+    scene.attach();
+    scene.until([&] { return server->record->lost == 1; });
 }
 
 ADAPTER_CASE("a second adapter on a reactor is refused, and the first goes on") {
