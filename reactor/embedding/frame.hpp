@@ -29,18 +29,19 @@ namespace torsion {
 /// @endcode
 ///
 /// With `until()` a message is answered when it comes; with `frame()`, in a loop that waits for the screen's refresh,
-/// in the next frame. The loop may run inside of callbacks, too, and this object be destroyed there.
+/// in the next frame. The loop may run inside of callbacks, too, and this object be destroyed there. Goes on in a child
+/// process after fork(), which calls `afterFork()`.
 class FrameAdapter final : public Adapter {
 public:
     using Clock = std::chrono::steady_clock;
 
-    /// @throws std::logic_error as Adapter::attach
+    /// @throws std::logic_error when the reactor has a host already, or is gone
     explicit FrameAdapter(Embedding embedding) : Adapter(std::move(embedding)) { attach(); }
     ~FrameAdapter() override { detach(); }
 
     /// Does what is to be done, without waiting, again and again until nothing is left or `budget` is used up: one
     /// dispatch at least, if there is anything. A dispatch is one turn unless it has a budget of its own, which should
-    /// be a part of this one.
+    /// be a part of this one; `microseconds::max()` is none.
     /// @returns whether something is left.
     bool frame(std::chrono::microseconds budget);
 
@@ -63,7 +64,8 @@ private:
 
 inline bool FrameAdapter::frame(std::chrono::microseconds budget) {
     const auto self = this->self();
-    const Clock::time_point end = Clock::now() + budget;
+    constexpr std::chrono::microseconds kLongest = std::chrono::years(100); // that the clock can count
+    const Clock::time_point end = Clock::now() + std::clamp(budget, std::chrono::microseconds(0), kLongest);
     while (*self && comes({})) {
         dispatch();
         if (Clock::now() >= end)
@@ -76,7 +78,7 @@ inline void FrameAdapter::until(Clock::time_point deadline, const std::function<
     const auto self = this->self();
     bool once = true; // when the frame has taken too long, too
     for (Clock::time_point now = Clock::now(); std::exchange(once, false) || now < deadline; now = Clock::now()) {
-        const Clock::duration left = std::max(deadline - now, Clock::duration::zero());
+        const Clock::duration left = deadline > now ? deadline - now : Clock::duration::zero();
         if (!*self) {
             poll(-1, left);
         } else if (comes(left)) {

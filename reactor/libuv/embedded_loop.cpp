@@ -23,6 +23,9 @@ constexpr unsigned kOldestLibuv = (1U << 16U) | (44U << 8U);
 
 constexpr std::chrono::milliseconds kLongestWait{std::numeric_limits<int>::max()};
 
+// Of an option, which nanoseconds can count; longer than any program runs.
+constexpr std::chrono::years kLongestOption{100};
+
 // Long ago: an alarm that is set for it fires at once.
 constexpr TimePoint kNow = TimePoint::fromNanoseconds(1);
 
@@ -65,7 +68,9 @@ std::shared_ptr<EmbeddedLoop> EmbeddedLoop::embed(UvReactor& reactor, const Opti
 
 EmbeddedLoop::EmbeddedLoop(UvReactor& reactor, const Options& options)
     : reactor_(&reactor), options_(options),
-      patience_(std::make_shared<Patience>(options.patience, uv_backend_fd(reactor.loop()))) {
+      patience_(std::make_shared<Patience>(std::min<std::chrono::milliseconds>(options.patience, kLongestOption),
+                                           uv_backend_fd(reactor.loop()))) {
+    options_.budget = std::min<std::chrono::microseconds>(options.budget, kLongestOption);
     if (options_.singleDescriptor)
         alarm_.emplace(reactor.context());
 }

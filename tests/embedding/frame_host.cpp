@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <functional>
 #include <optional>
 
 using namespace std::chrono_literals;
@@ -94,6 +95,18 @@ TEST_CASE("FrameAdapter::frame() ends with its budget, and the next one goes on"
     CHECK(frames >= 18);
 }
 
+TEST_CASE("FrameAdapter::frame() without an end does all there is") {
+    Game game(std::chrono::microseconds::max());
+    int calls = 0;
+    std::function<void()> again = [&] {
+        if (++calls < 100)
+            game.reactor.callLater(0ms, again);
+    };
+    game.reactor.callLater(0ms, again);
+    CHECK_FALSE(game.inside.frame(std::chrono::microseconds::max()));
+    CHECK(calls == 100);
+}
+
 TEST_CASE("FrameAdapter::until() answers at once, and returns at the frame's end") {
     Game game;
     const auto begin = Clock::now();
@@ -118,6 +131,10 @@ TEST_CASE("FrameAdapter::until() of a frame that is late already dispatches what
     bool called = false;
     game.reactor.callLater(0ms, [&] { called = true; });
     game.inside.until(Clock::now() - 1ms);
+    CHECK(called);
+    called = false;
+    game.reactor.callLater(0ms, [&] { called = true; });
+    game.inside.until(Clock::time_point::min());
     CHECK(called);
 }
 

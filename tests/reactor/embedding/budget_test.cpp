@@ -136,6 +136,15 @@ TEST_CASE("a port that is paused accepts nothing for an event that a budget has 
     CHECK(hosted.until([&] { return made() == 2; }));
 }
 
+TEST_CASE("H19: a budget that is longer than any clock counts is none") {
+    Hosted hosted({.budget = std::chrono::microseconds::max()});
+    int calls = 0;
+    for (int i = 0; i < 20; ++i)
+        hosted.reactor.callLater(0ms, [&] { ++calls; });
+    hosted.embedding().dispatch();
+    CHECK(calls == 20);
+}
+
 TEST_CASE("a stop ends PollHost::run() though a call schedules itself for ever") {
     Hosted hosted;
     std::function<void()> again = [&] { hosted.reactor.callLater(0ms, again); };

@@ -56,6 +56,16 @@ TEST_CASE("a host that does not dispatch is reported once, when the program next
     }
 }
 
+TEST_CASE("a host whose time is longer than any clock counts is never late") {
+    Hosted hosted({.patience = std::chrono::milliseconds::max()});
+    hosted.settle();
+    hosted.reactor.callLater(0ms, [] {});
+    wait(hosted);
+    hosted.embedding().timeout();
+    hosted.embedding().dispatch();
+    CHECK(timesLate(hosted) == 0);
+}
+
 TEST_CASE("a host that does not dispatch is reported when it asks for the time-out, dispatches late, or loses it") {
     enum class When { Asks, Dispatches, Ends };
     for (const EmbedOptions& options : kImpatient) {
