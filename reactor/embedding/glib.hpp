@@ -22,7 +22,8 @@ namespace torsion {
 /// @endcode
 ///
 /// A source that is asked before each wait, so a main loop that runs inside of a callback (gtk_dialog_run) needs no
-/// `refresh()`. May be destroyed at any time; has a reference to its context.
+/// `refresh()`. May be destroyed at any time; has a reference to its context. Goes on in a child process after fork(),
+/// which calls `afterFork()`, as far as the context does: what other threads wake it with is the parent's, too.
 class GLibAdapter final : public Adapter {
 public:
     /// @param context which is run in the reactor's thread; null: the default one.

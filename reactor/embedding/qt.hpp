@@ -32,7 +32,8 @@ namespace torsion {
 /// a callback needs no `refresh()`: the adapter asks for the time before the event dispatcher waits, too.
 ///
 /// When the thread's event dispatcher goes first (the QCoreApplication is destroyed), the adapter lets go of the
-/// reactor, as if it were destroyed itself: the reactor stays as it is, and may get another host.
+/// reactor, as if it were destroyed itself: the reactor stays as it is, and may get another host. A Qt application does
+/// not go on in a child process after fork(): there `exec` or `_exit`.
 class QtAdapter final : public QObject, public Adapter {
 public:
     /// @throws std::logic_error when this thread has no event dispatcher (there is no QCoreApplication yet), or the
@@ -57,7 +58,7 @@ private:
     void wake(Wait wait) noexcept override;
 
     std::unique_ptr<Notifier> notifier_;
-    QTimer timer_;
+    QTimer timer_{this};
 };
 
 inline QtAdapter::QtAdapter(Embedding embedding, QObject* parent) : QObject(parent), Adapter(std::move(embedding)) {
