@@ -207,12 +207,12 @@ TEST_CASE("start() may be called in onStopped, and the reactor may be destroyed 
 
 TEST_CASE("an Embedding that is kept longer than its reactor does nothing") {
     for (const EmbedOptions& options : kEmbeddings) {
-        std::optional<Hosted> hosted(std::in_place, options);
-        Embedding embedding = hosted->embedding();
+        auto reactor = std::make_unique<UvReactor>();
+        Embedding embedding = reactor->embed(options);
         bool wasOpen = false;
         embedding.onChange([] {});
         embedding.onGone([&] { wasOpen = ::fcntl(embedding.fd(), F_GETFD) >= 0; });
-        hosted.reset();
+        reactor.reset();
         CHECK(wasOpen);
         CHECK(embedding.fd() == -1);
         CHECK(embedding.reactor() == nullptr);

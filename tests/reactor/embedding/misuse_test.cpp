@@ -248,29 +248,35 @@ TEST_CASE("an Embedding whose reactor is gone does nothing, on whatever thread")
 
 TEST_CASE("a host's loop in a callback of the reactor's destruction finds it stopped, and calls nothing") {
     for (const EmbedOptions& options : kEmbeddings) {
-        auto hosted = std::make_unique<Hosted>(options);
-        Embedding embedding = hosted->embedding();
+        auto reactor = std::make_unique<UvReactor>();
+        UvReactor& ending = *reactor; // also in its destruction
+        Embedding embedding = reactor->embed(options);
         int lost = 0;
         int called = 0;
         int changes = 0;
         bool gone = false;
-        embedding.onGone([&] { gone = true; });
         const auto losing = [&](HookedProtocol&) {
             ++lost;
             CHECK(gone); // an adapter has left the host's loop, which would spin
-            hosted->reactor.callLater(0ms, [&] { ++called; });
+            ending.callLater(0ms, [&] { ++called; });
             CHECK_FALSE(embedding.timeout().has_value());
             CHECK(embedding.dispatch() == Dispatched::Stopped);
             embedding.touch();
         };
-        const HostedPair pair(*hosted, {.lost = losing}, {.lost = losing});
+        const auto server = std::make_shared<HookedProtocol>(ProtocolHooks{.lost = losing});
+        const auto client = std::make_shared<HookedProtocol>(ProtocolHooks{.lost = losing});
+        const auto port = reactor->listenTCP(0, HookedFactory::of(server), {.interface = "127.0.0.1"});
+        reactor->connectTCP("127.0.0.1", port->getHost().port(), HookedFactory::of(client));
+        {
+            PollHost host(embedding);
+            for (int i = 0; i < 1000 && (server->record->made == 0 || client->record->made == 0); ++i)
+                host.turn({}, 10ms);
+        }
+        embedding.onGone([&] { gone = true; });
         embedding.onChange([&] { ++changes; });
         embedding.timeout();
         changes = 0;
-        Hosted* const raw = hosted.get();
-        raw->~Hosted(); // `hosted` stays usable in there
-        static_cast<void>(hosted.release());
-        ::operator delete(raw);
+        reactor.reset();
         CHECK(lost == 2);
         CHECK(called == 0);
         CHECK(changes == 0);
