@@ -54,12 +54,16 @@ struct StandaloneAsio {
 ///   with other handlers of the strand; it is no leave to run the context in several threads.
 /// - Before running the context inside of a callback (`io.run_for()` in `dataReceived`) call `refresh()`: the wait for
 ///   the descriptor has ended with the handler that is on the stack.
+/// - The reactor and the context's other handlers take turns: Asio knows no priorities.
+/// - Where Asio throws (out of memory, or the executor does) the constructor throws; later that is logged, and tried
+///   again: at the next dispatch, when something is begun outside of one, and after 100 ms if the timer can be had.
 /// - May be destroyed inside of a dispatch, and with its handlers pending. When the context is destroyed first, the
 ///   reactor stands still until it is embedded by another adapter; destroying both is all right in any order.
 /// - After fork(), in the child: `io.notify_fork(asio::io_context::fork_child)`, then `afterFork()`.
 class AsioAdapter final : public detail::BasicAsioAdapter<detail::StandaloneAsio> {
 public:
-    /// @throws std::system_error when the descriptor cannot be watched; std::logic_error when the reactor has a host
+    /// @throws std::system_error when the descriptor cannot be watched; std::logic_error when the reactor has a host;
+    ///         what Asio throws
     AsioAdapter(Embedding embedding, asio::io_context& io) : AsioAdapter(std::move(embedding), io.get_executor()) {}
 
     /// @param executor has the handlers called; a strand, for instance

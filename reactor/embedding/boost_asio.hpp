@@ -47,7 +47,8 @@ struct BoostAsio {
 /// @endcode
 class BoostAsioAdapter final : public detail::BasicAsioAdapter<detail::BoostAsio> {
 public:
-    /// @throws std::system_error when the descriptor cannot be watched; std::logic_error when the reactor has a host
+    /// @throws std::system_error when the descriptor cannot be watched; std::logic_error when the reactor has a host;
+    ///         what Boost.Asio throws
     BoostAsioAdapter(Embedding embedding, boost::asio::io_context& io)
         : BoostAsioAdapter(std::move(embedding), io.get_executor()) {}
 

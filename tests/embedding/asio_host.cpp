@@ -40,4 +40,12 @@ TEST_CASE("Asio: the reactor's callbacks run in the strand that the adapter was 
     checkStrand<Asio>();
 }
 
+TEST_CASE("Asio: when the first wait throws, the reactor keeps its descriptor, and may have another host") {
+    checkFailingConstructor<Asio, detail::StandaloneAsio>();
+}
+
+TEST_CASE("Asio: a wait that throws is tried again") {
+    checkWaitsAreTriedAgain<Asio, detail::StandaloneAsio>();
+}
+
 } // namespace torsion::test

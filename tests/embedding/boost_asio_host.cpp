@@ -45,4 +45,12 @@ TEST_CASE("Boost.Asio: the reactor's callbacks run in the strand that the adapte
     checkStrand<BoostAsio>();
 }
 
+TEST_CASE("Boost.Asio: when the first wait throws, the reactor keeps its descriptor, and may have another host") {
+    checkFailingConstructor<BoostAsio, detail::BoostAsio>();
+}
+
+TEST_CASE("Boost.Asio: a wait that throws is tried again") {
+    checkWaitsAreTriedAgain<BoostAsio, detail::BoostAsio>();
+}
+
 } // namespace torsion::test

@@ -3,7 +3,10 @@
 #include <reactor/embedding/adapter.hpp>
 #include <reactor/embedding/detail/deadline.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <set>
@@ -31,8 +34,13 @@ protected:
         this->embedding().timeout(); // on another thread that is asserted, before Asio is asked
         in_.emplace(executor);
         guests_ = &use_service<Guests>(Asio::contextOf(executor));
-        attach();
         guests_->all.insert(this);
+        try {
+            attach();
+        } catch (...) {
+            guests_->all.erase(this);
+            throw;
+        }
     }
 
 private:
@@ -64,7 +72,12 @@ private:
         if (!in_)
             return;
         in_->descriptor.assign(descriptor);
-        awaitInput();
+        try {
+            awaitInput();
+        } catch (...) {
+            unwatch();
+            throw;
+        }
     }
 
     /// Released, because Asio closes what it has.
@@ -78,33 +91,50 @@ private:
     void wake(Wait wait) noexcept override {
         if (!in_)
             return;
-        awaitInput();
-        if (!deadline_.change(wait))
-            return;
-        timed_ = 0;
-        if (deadline_.time())
-            awaitTime(*deadline_.time());
-        else
-            in_->timer.cancel();
+        attempt("connections", [this] { awaitInput(); });
+        if (awaited_ == 0 && in_->descriptor.is_open())
+            wait = std::min(wait.value_or(kRetry), kRetry);
+        if (deadline_.change(wait))
+            attempt("timed calls", [this] { awaitTime(deadline_.time()); });
+        if (timed_ == 0)
+            deadline_.fired(); // the next one that is asked for is new
+    }
+
+    static constexpr std::chrono::milliseconds kRetry{100};
+
+    template <class F>
+    static void attempt(const char* what, F&& f) noexcept {
+        try {
+            f();
+        } catch (const std::exception& error) {
+            log::error("embedding: Asio does not wait for the reactor, and {} are late: {}", what, error.what());
+        }
     }
 
     void awaitInput() {
         if (awaited_ != 0 || !in_->descriptor.is_open())
             return;
-        awaited_ = ++last_;
-        in_->descriptor.async_wait(Asio::kReadable, [self = self(), number = awaited_](const ErrorCode& error) {
+        const std::uint64_t number = ++last_;
+        in_->descriptor.async_wait(Asio::kReadable, [self = self(), number](const ErrorCode& error) {
             if (BasicAsioAdapter* adapter = of(self); adapter && adapter->awaited_ == number)
                 adapter->inputCame(error);
         });
+        awaited_ = number;
     }
 
-    void awaitTime(Deadline::Clock::time_point time) {
-        in_->timer.expires_at(time);
-        timed_ = ++last_;
-        in_->timer.async_wait([self = self(), number = timed_](const ErrorCode&) {
+    void awaitTime(std::optional<Deadline::Clock::time_point> time) {
+        timed_ = 0;
+        if (!time) {
+            in_->timer.cancel();
+            return;
+        }
+        in_->timer.expires_at(*time);
+        const std::uint64_t number = ++last_;
+        in_->timer.async_wait([self = self(), number](const ErrorCode&) {
             if (BasicAsioAdapter* adapter = of(self); adapter && adapter->timed_ == number)
                 adapter->timeCame();
         });
+        timed_ = number;
     }
 
     static BasicAsioAdapter* of(const std::shared_ptr<Adapter* const>& self) noexcept {
