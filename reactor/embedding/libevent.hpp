@@ -31,6 +31,11 @@ namespace torsion {
 /// - libevent runs no loop inside of a loop on the same base, so there is none inside of callbacks.
 /// - A base's clock is coarse (4 ms on many systems) unless it was made with EVENT_BASE_FLAG_PRECISE_TIMER, and calls
 ///   are late by as much; embedded with `{.singleDescriptor = true}` the reactor has a timer of its own.
+/// - Events of the base's other priorities: libevent calls none of a lower one while one of a higher is ready, so a
+///   reactor that is always busy starves these. A base has one priority, unless it was told otherwise; in that, all
+///   take turns. Give the reactor the last one where that matters.
+/// - Out of memory inside of it (not in a callback of the program's, whose exceptions are logged), the program ends:
+///   libevent is C, and nothing can be thrown through it.
 /// - The base may be freed first, by its owner, outside of its loop; the reactor stands still then.
 /// - After fork(), in the child: `event_reinit(base)`, then `afterFork()`.
 class LibeventAdapter final : public Adapter {
@@ -49,14 +54,17 @@ public:
     ~LibeventAdapter() override {
         detach();
         takeOut(time_);
+        takeOut(marker_);
         event_debug_unassign(&input_);
         event_debug_unassign(&time_);
+        event_debug_unassign(&marker_);
     }
 
 private:
     void prepare(event_base* base, int priority) {
-        const bool assigned =
-            event_assign(&input_, base, -1, 0, &onInput, this) == 0 && evtimer_assign(&time_, base, &onTime, this) == 0;
+        const bool assigned = event_assign(&input_, base, -1, 0, &onInput, this) == 0 &&
+                              evtimer_assign(&time_, base, &onTime, this) == 0 &&
+                              evtimer_assign(&marker_, base, &onMarker, this) == 0;
         if (!assigned)
             throw std::runtime_error("event_assign failed");
         base_ = base;
@@ -66,6 +74,10 @@ private:
     }
 
     void watch(int descriptor) override {
+        if (baseGone())
+            return;
+        takeOut(marker_);
+        marked_ = false;
         if (event_assign(&input_, base_, descriptor, EV_READ | EV_PERSIST, &onInput, this) != 0)
             throw std::runtime_error("event_assign failed");
         if (priority_ >= 0)
@@ -76,9 +88,16 @@ private:
     }
 
     void unwatch() noexcept override {
+        gone_ = baseGone();
         takeOut(input_);
         added_ = false;
+        if (*self()) // not at the end
+            mark({0, 0});
     }
+
+    /// Something of ours is in the base while the input is not, to know it by: fires when the loop goes on, and again
+    /// as long as it is needed, seldom.
+    void mark(timeval after) noexcept { marked_ = !gone_ && event_add(&marker_, &after) == 0; }
 
     void wake(Wait wait) noexcept override {
         if (baseGone() || !deadline_.change(wait))
@@ -93,8 +112,10 @@ private:
         const microseconds left = *wait;
         const timeval interval{static_cast<time_t>(left.count() / 1'000'000),
                                static_cast<suseconds_t>(left.count() % 1'000'000)};
-        if (event_add(&time_, &interval) != 0)
-            log::error("embedding: event_add failed, and timed calls are late");
+        if (event_add(&time_, &interval) == 0)
+            return;
+        deadline_.fired(); // the next one that is asked for is new
+        log::error("embedding: event_add failed, and timed calls are late");
     }
 
     static bool isIn(const event& event) noexcept {
@@ -110,21 +131,36 @@ private:
 
     /// event_base_free() takes all events out, and tells nobody: an event that is not in, though nobody took it out,
     /// was in a base that is no more.
-    bool baseGone() const noexcept { return added_ && !isIn(input_); }
+    bool baseGone() const noexcept {
+        return gone_ || (added_ && !isIn(input_)) || (marked_ && !isIn(marker_)) || (deadline_.time() && !isIn(time_));
+    }
 
-    static void onInput(evutil_socket_t, short, void* self) { static_cast<LibeventAdapter*>(self)->dispatch(); }
+    static void onInput(evutil_socket_t, short, void* self) noexcept {
+        static_cast<LibeventAdapter*>(self)->dispatch();
+    }
 
-    static void onTime(evutil_socket_t, short, void* self) {
+    static void onTime(evutil_socket_t, short, void* self) noexcept {
         auto* adapter = static_cast<LibeventAdapter*>(self);
         adapter->deadline_.fired();
         adapter->dispatch();
+    }
+
+    /// Not watching still, or no more.
+    static void onMarker(evutil_socket_t, short, void* self) noexcept {
+        auto* adapter = static_cast<LibeventAdapter*>(self);
+        adapter->marked_ = false;
+        if (!adapter->added_ && adapter->embedding().reactor())
+            adapter->mark({1, 0});
     }
 
     event_base* base_ = nullptr;
     int priority_ = -1;
     event input_{};
     event time_{};
-    bool added_ = false;
+    event marker_{};
+    bool added_ = false;  // input_
+    bool marked_ = false; // marker_ is added
+    bool gone_ = false;   // the base, when that was noticed as the input was taken out
     detail::Deadline deadline_;
 };
 
