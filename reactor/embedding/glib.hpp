@@ -1,6 +1,7 @@
 #pragma once
 
 #include <reactor/embedding/adapter.hpp>
+#include <reactor/embedding/detail/turns.hpp>
 
 #include <glib.h>
 
@@ -21,9 +22,14 @@ namespace torsion {
 /// g_main_loop_run(loop);
 /// @endcode
 ///
-/// A source that is asked before each wait, so a main loop that runs inside of a callback (gtk_dialog_run) needs no
-/// `refresh()`. May be destroyed at any time; has a reference to its context. Goes on in a child process after fork(),
-/// which calls `afterFork()`, as far as the context does: what other threads wake it with is the parent's, too.
+/// - A source that is asked before each wait, so a main loop that runs inside of a callback (gtk_dialog_run) needs no
+///   `refresh()`. May be destroyed at any time; has a reference to its context.
+/// - A reactor that is always busy leaves out an iteration each 5 ms, in which sources of a lower priority have their
+///   turn (GTK's drawing, idle functions). An iteration begins with those of the highest priority that are ready.
+/// - Out of memory inside of it (not in a callback of the program's, whose exceptions are logged), the program ends, as
+///   it does in GLib.
+/// - Goes on in a child process after fork(), which calls `afterFork()`, as far as the context does: what other threads
+///   wake it with is the parent's, too.
 class GLibAdapter final : public Adapter {
 public:
     /// @param context which is run in the reactor's thread; null: the default one.
@@ -38,23 +44,25 @@ private:
         GLibAdapter* adapter;
     };
 
-    void watch(int descriptor) override { tag_ = g_source_add_unix_fd(source_, descriptor, G_IO_IN); }
-    void unwatch() noexcept override { g_source_remove_unix_fd(source_, std::exchange(tag_, nullptr)); }
+    void watch(int descriptor) override;
+    void unwatch() noexcept override;
     void wake(Wait) noexcept override {} // asked each time
     void changed() noexcept override;
 
     void letGo() noexcept;
 
     static GSourceFuncs& functions();
-    static gboolean prepare(GSource* source, gint* timeout);
-    static gboolean check(GSource* source);
-    static gboolean ready(GSource* source, GSourceFunc, gpointer);
+    static gboolean prepare(GSource* source, gint* timeout) noexcept;
+    static gboolean check(GSource* source) noexcept;
+    static gboolean ready(GSource* source, GSourceFunc, gpointer) noexcept;
+    static detail::Turns::Time now(GSource* source) noexcept { return detail::Turns::Time(g_source_get_time(source)); }
     static GLibAdapter& of(GSource* source) { return *reinterpret_cast<Source*>(source)->adapter; }
 
     GMainContext* context_;
     GSource* source_;
-    gpointer tag_ = nullptr; // the watch's; null: there is none
-    bool prepared_ = false;  // asked for the time, and not yet back from the poll
+    GPollFD input_{-1, G_IO_IN, 0};
+    bool prepared_ = false; // asked for the time, and not yet back from the poll
+    detail::Turns turns_;
 };
 
 inline GLibAdapter::GLibAdapter(Embedding embedding, GMainContext* context, int priority)
@@ -86,6 +94,18 @@ inline void GLibAdapter::letGo() noexcept {
     g_main_context_unref(context_);
 }
 
+// Not g_source_add_unix_fd(): that has the source ready whatever it says itself.
+inline void GLibAdapter::watch(int descriptor) {
+    input_.fd = descriptor;
+    input_.revents = 0;
+    g_source_add_poll(source_, &input_);
+}
+
+inline void GLibAdapter::unwatch() noexcept {
+    g_source_remove_poll(source_, &input_);
+    input_.revents = 0;
+}
+
 // It will ask anew, unless it has this time round: something has changed in another source's prepare, or the context
 // is polled by somebody else's loop.
 inline void GLibAdapter::changed() noexcept {
@@ -93,25 +113,32 @@ inline void GLibAdapter::changed() noexcept {
         g_main_context_wakeup(context_);
 }
 
-inline gboolean GLibAdapter::prepare(GSource* source, gint* timeout) {
+// GLib asks no source of a lower priority while one of a higher priority is ready, and polls without waiting while one
+// of a lower priority is. Its time stands still then, so such a poll is not mistaken for a wait.
+inline gboolean GLibAdapter::prepare(GSource* source, gint* timeout) noexcept {
     GLibAdapter& adapter = of(source);
     adapter.prepared_ = true;
+    const bool yields = adapter.turns_.prepare(now(source));
     const Wait left = adapter.wait(); // sends, inside of a callback: a producer may destroy it
     *timeout = left ? static_cast<gint>(left->count()) : -1;
-    return *timeout == 0;
+    return *timeout == 0 && !yields;
 }
 
-// GLib sees to the descriptor.
-inline gboolean GLibAdapter::check(GSource* source) {
+inline gboolean GLibAdapter::check(GSource* source) noexcept {
     GLibAdapter& adapter = of(source);
     adapter.prepared_ = false;
+    adapter.turns_.waited(now(source));
+    const bool yields = adapter.turns_.yields();
+    const bool readable = adapter.input_.revents != 0;
     const Wait left = adapter.wait();
-    return left && left->count() == 0;
+    return !yields && (readable || (left && left->count() == 0));
 }
 
-inline gboolean GLibAdapter::ready(GSource* source, GSourceFunc, gpointer) {
+inline gboolean GLibAdapter::ready(GSource* source, GSourceFunc, gpointer) noexcept {
     GLibAdapter& adapter = of(source);
     adapter.prepared_ = false;
+    adapter.input_.revents = 0;
+    adapter.turns_.begin(now(source));
     adapter.dispatch(); // may destroy it
     return G_SOURCE_CONTINUE;
 }

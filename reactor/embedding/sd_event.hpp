@@ -2,6 +2,7 @@
 
 #include <reactor/embedding/adapter.hpp>
 #include <reactor/embedding/detail/deadline.hpp>
+#include <reactor/embedding/detail/turns.hpp>
 
 #include <systemd/sd-event.h>
 
@@ -11,6 +12,7 @@
 #include <chrono>
 #include <cstdint>
 #include <ctime>
+#include <limits>
 #include <memory>
 #include <system_error>
 #include <utility>
@@ -33,7 +35,9 @@ namespace torsion {
 /// - Asks how long it may wait before each wait, so raw handles on `UvReactor::loop()` need no `touch()`.
 /// - sd-event runs no loop inside of a loop (-EBUSY), so there is none inside of callbacks.
 /// - Holds a reference to the event loop. Sources of a higher priority come before the reactor, and it before those of
-///   a lower one, at each turn: a reactor that is always busy starves these.
+///   a lower one; but a reactor that is always busy is the last for one turn each 5 ms.
+/// - Out of memory inside of it (not in a callback of the program's, whose exceptions are logged), the program ends:
+///   sd-event is C, and nothing can be thrown through it.
 /// - `sd_event_exit()` ends the dispatches at once: stop the reactor first, and exit in `onStopped`.
 /// - An event loop does not go on in a child process after fork(); there the adapter can be destroyed, no more.
 class SdEventAdapter final : public Adapter {
@@ -71,6 +75,7 @@ private:
         sd_event_source* added = nullptr;
         check(sd_event_add_io(event_.get(), &added, descriptor, EPOLLIN, &onInput, this), "sd_event_add_io");
         Source input(added);
+        rank(false);
         check(sd_event_source_set_priority(added, priority_), "sd_event_source_set_priority");
         check(sd_event_source_set_prepare(added, &onPrepare), "sd_event_source_set_prepare");
         input_ = std::move(input);
@@ -89,26 +94,52 @@ private:
         }
         if (result >= 0)
             result = sd_event_source_set_enabled(time_.get(), deadline_.time() ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+        if (result >= 0)
+            return;
+        deadline_.fired(); // the next one that is asked for is new
         // A loop that has ended, and one that has been left behind by a fork, call nobody any more.
-        if (result < 0 && result != -ESTALE && result != -ECHILD)
+        if (result != -ESTALE && result != -ECHILD)
             log::error("embedding: sd-event sets no timer, and timed calls are late: {}",
                        std::generic_category().message(-result));
     }
 
-    static int onInput(sd_event_source*, int, std::uint32_t, void* self) {
-        static_cast<SdEventAdapter*>(self)->dispatch();
+    static detail::Turns::Time now() noexcept {
+        return std::chrono::duration_cast<detail::Turns::Time>(detail::Deadline::Clock::now().time_since_epoch());
+    }
+
+    /// Costs no system call, and nobody is kept waiting when there is nobody else.
+    void rank(bool last) noexcept {
+        if (std::exchange(last_, last) == last)
+            return;
+        for (sd_event_source* source : {input_.get(), time_.get()}) {
+            if (source)
+                sd_event_source_set_priority(source, last ? std::numeric_limits<std::int64_t>::max() : priority_);
+        }
+    }
+
+    void dispatchInTurn() noexcept {
+        const auto at = now();
+        turns_.waited(at);
+        turns_.begin(at);
+        dispatch();
+    }
+
+    static int onInput(sd_event_source*, int, std::uint32_t, void* self) noexcept {
+        static_cast<SdEventAdapter*>(self)->dispatchInTurn();
         return 0;
     }
 
-    static int onTime(sd_event_source*, std::uint64_t, void* self) {
+    static int onTime(sd_event_source*, std::uint64_t, void* self) noexcept {
         auto* adapter = static_cast<SdEventAdapter*>(self);
         adapter->deadline_.fired();
-        adapter->dispatch();
+        adapter->dispatchInTurn();
         return 0;
     }
 
-    static int onPrepare(sd_event_source*, void* self) {
-        static_cast<SdEventAdapter*>(self)->refresh();
+    static int onPrepare(sd_event_source*, void* self) noexcept {
+        auto* adapter = static_cast<SdEventAdapter*>(self);
+        adapter->rank(adapter->turns_.prepare(now()));
+        adapter->refresh();
         return 0;
     }
 
@@ -117,6 +148,8 @@ private:
     Source time_;
     Source input_;
     detail::Deadline deadline_;
+    detail::Turns turns_;
+    bool last_ = false; // both have the lowest priority
 };
 
 } // namespace torsion

@@ -1,15 +1,12 @@
 // Nobody starves: neither the host beside a busy reactor, nor the reactor beside a busy host (H19).
 
+#include "embedding/busy.hpp"
 #include "embedding/suite.hpp"
 #include "support/hosted.hpp"
 
 #include <doctest/doctest.h>
 
 #include <functional>
-#include <memory>
-#include <string>
-#include <utility>
-#include <vector>
 
 using namespace std::chrono_literals;
 using namespace torsion;
@@ -50,31 +47,6 @@ struct HostWork {
     int events = 0;
     int timers = 0;
     bool goesOn = true;
-};
-
-/// So many connections whose ends never stop writing to each other.
-std::vector<std::unique_ptr<HostPair>> makeBusy(HostScene& scene, int count) {
-    std::vector<std::unique_ptr<HostPair>> pairs;
-    for (int i = 0; i < count; ++i) {
-        pairs.push_back(std::make_unique<HostPair>(scene, echoing(), echoing()));
-        pairs.back()->client->transport->write("x");
-    }
-    return pairs;
-}
-
-/// Calls itself until it goes.
-struct Restless {
-    explicit Restless(Reactor& itsReactor) : reactor(itsReactor) { again(); }
-    ~Restless() { call.cancel(); }
-    void again() {
-        call = reactor.callLater(0ms, [this] {
-            ++calls;
-            again();
-        });
-    }
-    Reactor& reactor;
-    DelayedCall call;
-    int calls = 0;
 };
 
 void checkFair(HostScene& scene) {

@@ -3,10 +3,15 @@
 #include <reactor/embedding/glib.hpp>
 #include <reactor/libuv/uv_reactor.hpp>
 
+#include "embedding/busy.hpp"
+#include "embedding/suite.hpp"
+
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -38,6 +43,47 @@ struct Context {
 
     void iterate() { g_main_context_iteration(context, TRUE); }
 };
+
+/// A source at the priority at which GTK draws, which counts how often it comes.
+struct Redraws {
+    Redraws(GSource* itsSource, GMainContext* context) : source(itsSource) {
+        g_source_set_priority(source, G_PRIORITY_HIGH_IDLE + 20);
+        g_source_set_callback(
+            source,
+            [](gpointer data) -> gboolean {
+                ++*static_cast<int*>(data);
+                return G_SOURCE_CONTINUE;
+            },
+            &count, nullptr);
+        g_source_attach(source, context);
+    }
+    Redraws(const Redraws&) = delete;
+    Redraws& operator=(const Redraws&) = delete;
+    ~Redraws() {
+        g_source_destroy(source);
+        g_source_unref(source);
+    }
+
+    GSource* source;
+    int count = 0;
+};
+
+/// That what is always ready, and what is from time to time, has its turn beside a reactor that `makeBusy` keeps busy.
+void checkRedraws(const std::function<std::shared_ptr<void>(torsion::test::HostScene&)>& makeBusy) {
+    for (const torsion::test::HostKind& kind : torsion::test::hostKinds()) {
+        if (!kind.name.starts_with("GLib"))
+            continue;
+        for (const bool always : {true, false}) {
+            torsion::test::HostScene scene(kind);
+            const std::shared_ptr<void> busy = makeBusy(scene);
+            Redraws redraws(always ? g_idle_source_new() : g_timeout_source_new(1),
+                            g_main_context_get_thread_default()); // the host's
+            const std::uint64_t before = scene.dispatches();
+            scene.until([&] { return redraws.count == 10; });
+            CHECK(scene.dispatches() - before >= 9); // in between
+        }
+    }
+}
 
 } // namespace
 
@@ -149,4 +195,38 @@ TEST_CASE("GLib: a source of a higher priority goes before the reactor") {
         host.iterate();
     g_source_unref(idle);
     CHECK(order == "iiir");
+}
+
+TEST_CASE("GLib: GTK's drawing has its turn beside a call that is always due (H19)") {
+    checkRedraws([](test::HostScene& scene) { return std::make_shared<test::Restless>(*scene.reactor); });
+}
+
+TEST_CASE("GLib: GTK's drawing has its turn beside connections that are always ready (H19)") {
+    checkRedraws([](test::HostScene& scene) {
+        auto pairs = test::makeBusy(scene, 3);
+        return std::make_shared<decltype(pairs)>(std::move(pairs));
+    });
+}
+
+TEST_CASE("GLib: a reactor that is not busy costs one poll for each dispatch") {
+    static std::uint64_t polls;
+    Context host;
+    UvReactor reactor;
+    GLibAdapter inside(reactor.embed(), host.context);
+    g_main_context_set_poll_func(host.context, [](GPollFD* watched, guint count, gint limit) {
+        ++polls;
+        return g_poll(watched, count, limit);
+    });
+    host.iterate();
+    int calls = 0;
+    const std::function<void()> again = [&] {
+        ++calls;
+        reactor.callLater(2ms, again);
+    };
+    again();
+    const std::uint64_t before = inside.embedding().dispatches();
+    polls = 0;
+    while (calls <= 50)
+        host.iterate();
+    CHECK(polls <= inside.embedding().dispatches() - before + 5); // a machine that stands still looks busy
 }

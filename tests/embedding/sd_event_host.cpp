@@ -14,10 +14,10 @@ namespace torsion::test {
 
 namespace {
 
-/// A program around an sd_event.
+/// A program around the thread's sd_event.
 class SdEventHost final : public Host {
 public:
-    SdEventHost() { sd_event_new(&event_); }
+    SdEventHost() { sd_event_default(&event_); }
 
     ~SdEventHost() override {
         inside_.reset();
