@@ -1,6 +1,7 @@
 #include <reactor/embedding/qt.hpp>
 
 #include "embedding/host.hpp"
+#include "embedding/qt_application.hpp"
 
 #include <QAbstractEventDispatcher>
 #include <QCoreApplication>
@@ -21,13 +22,10 @@ namespace {
 
 /// One at a time, for as long as somebody has it.
 std::shared_ptr<QCoreApplication> application() {
-    static int count = 1;
-    static char name[] = "torsion_tests";
-    static char* arguments[] = {name, nullptr};
     static std::weak_ptr<QCoreApplication> last;
     std::shared_ptr<QCoreApplication> one = last.lock();
     if (!one)
-        last = one = std::make_shared<QCoreApplication>(count, arguments);
+        last = one = makeApplication();
     return one;
 }
 

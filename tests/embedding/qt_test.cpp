@@ -4,9 +4,13 @@
 #include <reactor/embedding/qt.hpp>
 #include <reactor/libuv/uv_reactor.hpp>
 
+#include "embedding/busy.hpp"
+#include "embedding/qt_application.hpp"
+
 #include <doctest/doctest.h>
 
 #include <QCoreApplication>
+#include <QEvent>
 #include <QEventLoop>
 #include <QObject>
 #include <QThread>
@@ -22,17 +26,7 @@
 
 using namespace std::chrono_literals;
 using namespace torsion;
-
-namespace {
-
-std::unique_ptr<QCoreApplication> makeApplication() {
-    static int count = 1;
-    static char name[] = "torsion_tests";
-    static char* arguments[] = {name, nullptr};
-    return std::make_unique<QCoreApplication>(count, arguments);
-}
-
-} // namespace
+using namespace torsion::test;
 
 TEST_CASE("Qt: without an event dispatcher an adapter is refused, and the reactor is free for another host") {
     UvReactor reactor;
@@ -141,4 +135,29 @@ TEST_CASE("Qt: waiting for a timed call of the reactor's takes a dispatch or two
     const std::uint64_t before = inside.embedding().dispatches();
     QCoreApplication::exec();
     CHECK(inside.embedding().dispatches() - before <= 3);
+}
+
+TEST_CASE("Qt: posted events of the lowest priority (as paint requests are) and timers come between dispatches (H19)") {
+    const auto application = makeApplication();
+    UvReactor reactor;
+    QtAdapter inside(reactor.embed());
+    Restless restless(reactor);
+    int timers = 0;
+    QTimer timer;
+    QObject::connect(&timer, &QTimer::timeout, [&] { ++timers; });
+    timer.start(0);
+    struct Paints final : QObject {
+        bool event(QEvent*) override {
+            if (++count == 20)
+                QCoreApplication::quit();
+            QCoreApplication::postEvent(this, new QEvent(QEvent::UpdateRequest), Qt::LowEventPriority);
+            return true;
+        }
+        int count = 0;
+    } paints;
+    QCoreApplication::postEvent(&paints, new QEvent(QEvent::UpdateRequest), Qt::LowEventPriority);
+    QCoreApplication::exec();
+    CHECK(paints.count >= 20);
+    CHECK(timers > 0);
+    CHECK(restless.calls > 0);
 }
