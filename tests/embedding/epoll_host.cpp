@@ -3,13 +3,15 @@
 #include "embedding/host.hpp"
 #include "embedding/own_events.hpp"
 #include "embedding/suite.hpp"
-#include "support/hosted.hpp"
+#include "support/hooked_producer.hpp"
+#include "support/raw_socket.hpp"
 
 #include <doctest/doctest.h>
 
 #include <unistd.h>
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -138,6 +140,31 @@ TEST_CASE("EpollAdapter throws when the descriptor is no epoll descriptor, and t
     hand.reactor.callLater(0ms, [&] { called = true; });
     inside.serve();
     CHECK(called);
+}
+
+TEST_CASE("EpollAdapter may be destroyed by a producer that hears of what serve() sends inside of a callback") {
+    ByHand hand;
+    std::optional<EpollAdapter> inside(std::in_place, hand.embedding, hand.epoll);
+    RawSocket peer;
+    HookedProducer producer;
+    producer.pause = [&] { inside.reset(); };
+    const auto server = std::make_shared<HookedProtocol>(ProtocolHooks{.data = [&](HookedProtocol& self) {
+        self.transport->registerProducer(producer);
+        self.transport->pauseProducing(); // the reset is not read
+        peer.reset();
+        self.transport->write("fails");
+        inside->serve();
+        CHECK_FALSE(inside.has_value());
+    }});
+    const auto port = hand.reactor.listenTCP(0, HookedFactory::of(server), {.interface = "127.0.0.1"});
+    peer = RawSocket::connectTo(port->getHost().port());
+    peer.send("now");
+    for (int i = 0; i < 1000 && inside; ++i) {
+        hand.wait(inside->timeout(10ms));
+        inside->dispatch();
+    }
+    CHECK(server->record->received == "now");
+    CHECK_FALSE(inside.has_value());
 }
 
 TEST_CASE("an adapter that comes after the program's own onChange is refused, and that one stays") {
