@@ -227,7 +227,7 @@ CONFORMANCE_CASE("S-83: a port may be started again before its end was told") {
 
 CONFORMANCE_CASE("S-77: what startFactory throws comes out of listenTCP, and nothing listens") {
     Scene scene(driver);
-    const int number = scene.closedPort();
+    const int number = scene.freePort();
     scene.server->onStart = [] { throw Bug(); };
     CHECK_THROWS_AS(scene.listen(number), Bug);
     CHECK(driver.reactor().endpoints().empty());

@@ -69,6 +69,13 @@ void Scene::runUntilLost(std::size_t count) {
 }
 
 int Scene::closedPort() {
+    if (!driver_.isReal())
+        return freePort();
+    closed_.push_back(driver_.isIPv6() ? RawSocket::boundIPv6() : RawSocket::bound());
+    return closed_.back().port();
+}
+
+int Scene::freePort() {
     const auto factory = Factory::forProtocol<Protocol>();
     factory->noisy = false;
     const auto port = driver_.reactor().listenTCP(0, factory, {.interface = driver_.loopback()});

@@ -2,6 +2,7 @@
 
 #include "conformance/driver.hpp"
 #include "conformance/pair.hpp"
+#include "support/raw_socket.hpp"
 
 #include <reactor/address.hpp>
 #include <reactor/connector.hpp>
@@ -129,8 +130,11 @@ public:
     void runUntilFailed(std::size_t count = 1);
     void runUntilLost(std::size_t count = 1);
 
-    /// A number that nobody listens on: it was ours a moment ago.
+    /// A number that nobody listens on, nor will as long as this object lives.
     int closedPort();
+
+    /// A number to listen on: it was ours a moment ago.
+    int freePort();
 
     const std::shared_ptr<EventLog> events = std::make_shared<EventLog>();
     EventLog& log = *events;
@@ -139,6 +143,7 @@ public:
 
 private:
     Driver& driver_;
+    std::vector<RawSocket> closed_; // they hold the numbers
 };
 
 /// Says when a Deferred fires, and how. The Deferred is let go.

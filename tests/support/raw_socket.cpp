@@ -76,6 +76,16 @@ RawSocket RawSocket::bound() {
     return result;
 }
 
+RawSocket RawSocket::boundIPv6() {
+    RawSocket result(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    require(result.isOpen(), "socket");
+    sockaddr_in6 address{};
+    address.sin6_family = AF_INET6;
+    address.sin6_addr = in6addr_loopback;
+    require(::bind(result.fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0, "bind");
+    return result;
+}
+
 RawSocket RawSocket::listen(int backlog) {
     RawSocket result = bound();
     require(::listen(result.fd_, backlog) == 0, "listen");
@@ -104,10 +114,12 @@ RawSocket RawSocket::accept() {
 }
 
 std::uint16_t RawSocket::port() const {
-    sockaddr_in address{};
+    sockaddr_storage address{};
     socklen_t size = sizeof address;
     require(::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size) == 0, "getsockname");
-    return ntohs(address.sin_port);
+    const bool isIPv6 = address.ss_family == AF_INET6;
+    return ntohs(isIPv6 ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
+                        : reinterpret_cast<const sockaddr_in&>(address).sin_port);
 }
 
 std::size_t RawSocket::send(std::string_view data) {

@@ -20,6 +20,9 @@ public:
     /// Bound to a port of its own where nobody listens: connecting there is refused as long as this object lives.
     static RawSocket bound();
 
+    /// As above, on ::1.
+    static RawSocket boundIPv6();
+
     RawSocket() = default;
     RawSocket(RawSocket&& other) noexcept;
     RawSocket& operator=(RawSocket&& other) noexcept;
