@@ -82,8 +82,11 @@ TEST_CASE("Qt: when the application goes first, the adapter lets go, and the rea
     reactor.callLater(2ms, [&] { ++calls; });
     application.reset();
     reactor.callLater(1ms, [&] { ++calls; }); // nobody is told, and nothing is complained of
-    for (PollHost other(embedding); calls < 3;)
-        other.turn();
+    {
+        PollHost other(embedding);
+        while (calls < 3)
+            other.turn();
+    }
 
     application = makeApplication();
     const QtAdapter again(embedding);
