@@ -19,7 +19,7 @@ void run(Work& work) {
     }
 }
 
-const RegisterLoop registered{{"frames", 1.2, &run}};
+const RegisterLoop registered{{"frames", 1.4, &run}};
 
 } // namespace
 
