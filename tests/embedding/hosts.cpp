@@ -1,6 +1,7 @@
 #include "embedding/host.hpp"
 
 #include <cstdlib>
+#include <stdexcept>
 
 namespace torsion::test {
 
@@ -22,6 +23,8 @@ const std::vector<HostKind>& hostKinds() {
         std::vector<HostKind> all = kinds();
         if (const char* name = std::getenv("TORSION_HOST"))
             std::erase_if(all, [name](const HostKind& kind) { return kind.name.find(name) == kind.name.npos; });
+        if (all.empty()) // or each case would pass, having done nothing
+            throw std::runtime_error("this program has no host of the name that TORSION_HOST asks for");
         return all;
     }();
     return chosen;

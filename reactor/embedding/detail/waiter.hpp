@@ -207,7 +207,7 @@ inline bool Waiter::waitOnce(std::unique_lock<std::mutex>& lock) {
     changed_.notify_all();
     polled_.reset();
     if (interrupted_ || ended_)
-        return false;               // other things are waited for now
+        return false;               // something else is to be waited for
     const auto until = pollUntil(); // may be later than it was
     return watched[1].revents != 0 || (until && *until <= Clock::now());
 }
